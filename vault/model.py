@@ -1,0 +1,314 @@
+"""The nouns of the archive: plain frozen values that touch nothing.
+
+Times inside a session are integer nanosecond offsets from its start (`_ns`), instants
+are aware UTC datetimes (`_at`), sizes are bytes (`_bytes`).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import BinaryIO, TypeAlias, Union
+
+#: Anything `json.loads` returns.
+Json: TypeAlias = Union[None, bool, int, float, str, "list[Json]", "dict[str, Json]"]
+
+
+def new_id() -> str:
+    """A UUIDv7 string: unique, and sorted by the millisecond it was made in.
+
+    Source: RFC 9562, section 5.7.
+    """
+    milliseconds = time.time_ns() // 1_000_000
+    value = (milliseconds << 80) | int.from_bytes(os.urandom(10), "big")
+    value = (value & ~(0xF << 76)) | (0x7 << 76)
+    value = (value & ~(0x3 << 62)) | (0x2 << 62)
+    return str(uuid.UUID(int=value))
+
+
+class State(StrEnum):
+    """Where a session stands."""
+
+    SEALED = "sealed"  # every original is sealed and stored; jobs are still to run
+    READY = "ready"  # every job has ended
+
+
+class Compartment(StrEnum):
+    """Parts of a session that share one key, and so live and die together."""
+
+    ORIGINAL = "original"  # the files as they came
+    DERIVED = "derived"  # what jobs made from them
+    TIMELINE = "timeline"  # transcript, segments and events (sealed in the catalogue)
+    METADATA = "metadata"  # names, titles, warnings (sealed in the catalogue)
+
+
+class Kind(StrEnum):
+    """What a part holds; privacy levels choose by it."""
+
+    AUDIO = "audio"
+    TRANSCRIPT = "transcript"  # text that was said, alone or with other things
+    METADATA = "metadata"  # descriptions that hold nothing that was said
+    PEAKS = "peaks"
+
+
+class PrivacyLevel(StrEnum):
+    """What of a session may be stored at all; it binds the originals too."""
+
+    FULL = "full"
+    AUDIO_ONLY = "audio_only"
+    TRANSCRIPT_ONLY = "transcript_only"
+    METADATA_ONLY = "metadata_only"
+    DISABLED = "disabled"
+
+    @property
+    def keeps(self) -> frozenset[Kind]:
+        """The kinds of part this level lets in."""
+        return {
+            PrivacyLevel.FULL: frozenset(Kind),
+            PrivacyLevel.AUDIO_ONLY: frozenset({Kind.AUDIO, Kind.PEAKS, Kind.METADATA}),
+            PrivacyLevel.TRANSCRIPT_ONLY: frozenset({Kind.TRANSCRIPT, Kind.METADATA}),
+            PrivacyLevel.METADATA_ONLY: frozenset({Kind.METADATA}),
+            PrivacyLevel.DISABLED: frozenset[Kind](),
+        }[self]
+
+
+@dataclass(frozen=True, slots=True)
+class Warn:
+    """Something about a session that a reader should know and that did not stop it.
+
+    `code` is stable and in kebab-case, `file` a name inside the session's own bundle.
+    """
+
+    code: str
+    text: str
+    file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """Someone who spoke: `role` is user, agent or system."""
+
+    role: str
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One turn of one speaker.
+
+    `start_ns` and `end_ns` are the source's transport times; `decoded_ns` is the length
+    of the audio in `file`, which may be quite another matter. None where unknown.
+    """
+
+    index: int
+    role: str
+    speaker: str | None
+    start_ns: int
+    end_ns: int
+    decoded_ns: int | None
+    text: str | None
+    truncated: bool
+    file: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of the timeline; `type` and `data` are the source's own."""
+
+    seq: int
+    type: str
+    offset_ns: int
+    data: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What happened when. Sealed in its own compartment."""
+
+    segments: Sequence[Segment] = ()
+    events: Sequence[Event] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """One file of a session as it came in.
+
+    `name` is relative, POSIX, free of `..`; `open` gives a fresh binary stream of exactly
+    `size_bytes` bytes each time it is called, or raises `BadInput`.
+    """
+
+    name: str
+    kind: Kind
+    media_type: str
+    size_bytes: int
+    open: Callable[[], BinaryIO]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a format reader understood of one session, before anything is stored.
+
+    `duration_ns` is the source's stated duration, else the end of the timeline.
+    `metrics` are JSON values that a reader can tell without decoding any audio.
+    """
+
+    format: str
+    external_id: str | None
+    started_at: datetime | None
+    duration_ns: int | None
+    participants: Sequence[Participant]
+    timeline: Timeline
+    originals: Sequence[Original]
+    metrics: Mapping[str, Json]
+    warnings: Sequence[Warn] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A named run of plaintext inside a sealed object.
+
+    Its bytes are the concatenation of `extents`, pairs of (offset, length) in the
+    object's plaintext. `sha256` is the lower-case hex digest of those bytes.
+    """
+
+    name: str
+    kind: Kind
+    compartment: Compartment
+    media_type: str
+    size_bytes: int
+    sha256: str
+    extents: Sequence[tuple[int, int]]
+
+
+# --- rows: what the catalogue keeps. Nothing here names a person in clear. ----------------
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session as the catalogue knows it.
+
+    `fingerprint` is a keyed hash of the originals' digests (32 bytes), `metadata` and
+    `timeline` are sealed. `class_name` is the retention class, `bucket` the key bucket.
+    """
+
+    id: str
+    tenant: str
+    format: str
+    state: State
+    started_at: datetime
+    ended_at: datetime
+    duration_ns: int | None
+    deposited_at: datetime
+    deposited_by: str
+    privacy_level: PrivacyLevel
+    class_name: str
+    bucket: str
+    jurisdictions: Sequence[str]
+    regimes: Sequence[str]
+    fingerprint: bytes
+    content_bytes: int
+    metadata: bytes
+    timeline: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRow:
+    """A sealed object in the store; `sha256` (32 bytes) and `size_bytes` are of the ciphertext."""
+
+    id: str
+    session_id: str
+    compartment: Compartment
+    kind: str
+    store_key: str
+    version: str
+    size_bytes: int
+    sha256: bytes
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A key-encryption key K(tenant, bucket, generation), wrapped by the KMS.
+
+    `id` is 16 random bytes and never reused; `state` is active, retired or destroyed, and
+    `wrapped` is None once destroyed.
+    """
+
+    id: bytes
+    tenant: str
+    bucket: str
+    generation: int
+    state: str
+    wrapped: bytes | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRow:
+    """D(session, compartment) wrapped by the key `key_id`: 77 bytes, see vault/seal/keys.py."""
+
+    session_id: str
+    compartment: Compartment
+    key_id: bytes
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LookupRow:
+    """A keyed hash (32 bytes) by which a session can be found; `kind` says of what."""
+
+    session_id: str
+    kind: str  # subject | agent | tag | external-id
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """Work on a session; (name, session_id, version) is unique.
+
+    `state` is pending, sent (a broker has been told), done or failed. `lease_until` is
+    set while a worker holds it. `error` never carries content.
+    """
+
+    id: str
+    name: str
+    queue: str
+    session_id: str
+    version: int
+    state: str
+    attempts: int
+    created_at: datetime
+    sent_at: datetime | None = None
+    lease_until: datetime | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActorRow:
+    """Who may act. `name_hash` is keyed, `name` sealed, `token_hash` SHA-256 of the token."""
+
+    id: str
+    name_hash: bytes
+    name: bytes
+    role: str
+    token_hash: bytes
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFilter:
+    """Which sessions to list; every given condition must hold. `since` inclusive, `until` exclusive."""
+
+    lookups: Sequence[tuple[str, bytes]] = ()
+    format: str | None = None
+    state: State | None = None
+    class_name: str | None = None
+    jurisdiction: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    deposited_by: str | None = None
