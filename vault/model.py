@@ -218,7 +218,10 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True)
 class ObjectRow:
-    """A sealed object in the store; `sha256` (32 bytes) and `size_bytes` are of the ciphertext."""
+    """A sealed object in the store; `sha256` (32 bytes) and `size_bytes` are of the ciphertext.
+
+    `manifest` is sealed: which parts lie where in the object's plaintext.
+    """
 
     id: str
     session_id: str
@@ -228,6 +231,7 @@ class ObjectRow:
     version: str
     size_bytes: int
     sha256: bytes
+    manifest: bytes
     created_at: datetime
 
 
