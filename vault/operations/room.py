@@ -1,0 +1,39 @@
+"""The room an operation works in: the ports it may use and who is acting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from vault.model import ActorRow
+from vault.operations.keys import Keys
+from vault.ports import Catalogue, Clock, KeyManagement, ObjectStore, Queue
+
+#: Told on long work: what is being done, how much is done, how much there is (None: unknown).
+Progress = Callable[[str, int, int | None], None]
+
+
+def silent(_what: str, _done: int, _total: int | None) -> None:
+    """The progress of one who does not watch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Everything an operation needs. `jobs` finds the handler of a job by its name."""
+
+    archive_id: str
+    tenant: str
+    catalogue: Catalogue
+    store: ObjectStore
+    kms: KeyManagement
+    clock: Clock
+    keys: Keys
+    actor: ActorRow
+    jobs: Mapping[str, Callable[..., None]]
+    queue: Queue | None
+    default_class: str
+    consent_required: bool
+
+    def store_key(self, object_id: str) -> str:
+        """Where an object lies in the store; archives that share a bucket never meet."""
+        return f"{self.archive_id}/{object_id[-2:]}/{object_id}"

@@ -1,0 +1,73 @@
+"""The only reader of the environment: every `STRONGROOM_` variable, its meaning, its default."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from vault.errors import BackendError, NotFound, UsageError
+
+HOME_FILE = "home.json"
+
+
+class Settings(BaseSettings):
+    """Where an archive lives and what it stands on."""
+
+    model_config = SettingsConfigDict(env_prefix="STRONGROOM_", extra="ignore", frozen=True)
+
+    home: Path = Field(Path("~/.strongroom"), description="The archive's own folder.")
+    store_url: str = Field("file://objects", description="file://, s3:// or minio://.")
+    kms_url: str = Field("keyring://", description="keyring://, transit://, aws-kms://, pkcs11://.")
+    catalogue_url: str = Field("sqlite://", description="sqlite:// or postgresql://.")
+    broker_url: str | None = Field(None, description="redis://, for workers; jobs run here without.")
+    passphrase_file: Path | None = Field(None, description="Opens the keyring file.")
+    passphrase: str | None = Field(None, description="The same, less well kept.", repr=False)
+    default_class: str = Field("long", description="The retention class of a deposit naming none.")
+    consent: str = Field("optional", description="`required` refuses deposits without consent.")
+    test_now: str | None = Field(None, description="The time, in a home with a test clock.")
+
+    @property
+    def folder(self) -> Path:
+        """The home, absolute."""
+        return self.home.expanduser().absolute()
+
+
+def load(home: Path | None = None) -> Settings:
+    """The settings: given arguments first, then the environment, then what the home recorded.
+
+    Raises `UsageError` for a value that cannot be, `BackendError` for an unreadable home.
+    """
+    try:
+        given: dict[str, Any] = {} if home is None else {"home": home}
+        settings = Settings(**given)
+        recorded = _recorded(settings.folder)
+        chosen = {k: v for k, v in recorded.items() if k not in settings.model_fields_set}
+        return settings.model_copy(update=chosen) if chosen else settings
+    except ValidationError as error:
+        fields = ", ".join("STRONGROOM_" + str(e["loc"][0]).upper() for e in error.errors())
+        raise UsageError(f"These settings cannot be read: {fields}.") from error
+
+
+def _recorded(folder: Path) -> dict[str, str]:
+    document = read_home(folder, missing_ok=True)
+    return {k: v for k, v in document.get("settings", {}).items() if isinstance(v, str)}
+
+
+def read_home(folder: Path, *, missing_ok: bool = False) -> dict[str, Any]:
+    """What `init` wrote down about the home in `folder`."""
+    path = folder / HOME_FILE
+    try:
+        document = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        if missing_ok:
+            return {}
+        raise NotFound(f"There is no archive in {folder}: run `strongroom init` first.") from None
+    except (OSError, ValueError) as error:
+        raise BackendError(f"{path} cannot be read.") from error
+    if not isinstance(document, dict):
+        raise BackendError(f"{path} is damaged.")
+    return document
