@@ -1,0 +1,100 @@
+"""Fixtures every test may ask for: real servers, started by the first test that needs one.
+
+Servers live for the whole run; buckets and databases are fresh for each test. A server
+that does not start fails its tests: nothing here turns that into a skip.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from tests import servers
+
+Server = TypeVar("Server")
+
+ROOT = Path(__file__).resolve().parent.parent
+FIXTURES = Path(os.environ.get("STRONGROOM_FIXTURES") or ROOT.parent / "shared" / "fixtures")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_environment() -> Iterator[None]:
+    """No test sees the settings or the cloud credentials of whoever runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ:
+            if name.startswith(("AWS_", "STRONGROOM_", "VAULT_", "BAO_", "PG")):
+                patch.delenv(name)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("AWS_CONFIG_FILE", os.devnull)
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        yield
+
+
+@contextlib.contextmanager
+def _started(start: Callable[[Path], AbstractContextManager[Server]]) -> Iterator[Server]:
+    # Not pytest's own folders: those let nobody but their owner pass, and PostgreSQL
+    # may have to run as another user.
+    with tempfile.TemporaryDirectory(prefix="strongroom-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o711)
+        with start(Path(name)) as server:
+            yield server
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[servers.S3Server]:
+    with _started(servers.seaweedfs) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[servers.ValkeyServer]:
+    with _started(servers.valkey) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[servers.PostgresServer]:
+    with _started(servers.postgres) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def openbao_server() -> Iterator[servers.TransitServer]:
+    with _started(servers.openbao) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[servers.KmsServer]:
+    with _started(servers.moto_kms) as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(s3_server: servers.S3Server) -> str:
+    """The name of a fresh bucket with Object Lock, and so versioning, enabled."""
+    name = f"test-{uuid.uuid4().hex}"
+    servers.s3_client(s3_server).create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    return name
+
+
+@pytest.fixture
+def database_url(postgres_server: servers.PostgresServer) -> str:
+    """The URL of a fresh, empty PostgreSQL database."""
+    return servers.fresh_database(postgres_server)
+
+
+@pytest.fixture(scope="session")
+def fixtures_folder() -> Path:
+    """The folder of recordings that other programs made."""
+    if not FIXTURES.is_dir():
+        pytest.skip("no outside recordings: set STRONGROOM_FIXTURES to their folder")
+    return FIXTURES

