@@ -1,0 +1,59 @@
+# Everything a newcomer needs. Each command does its own set-up in .venv.
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip --disable-pip-version-check -qq install
+LOCK := $(BIN)/uv pip compile pyproject.toml - --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links
+ARGS ?=
+
+.PHONY: help setup demo test check bench lock clean
+
+help:     ## show this
+	@sed -n 's/^\([a-z]*\): .*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: .venv/test.stamp  ## make .venv with everything that development and tests need
+
+demo: .venv/run.stamp  ## watch the whole story on the packaged sample sessions
+	@$(BIN)/strongroom demo
+
+test: check  ## check, then every test on real servers (make test ARGS="-k deposit")
+	$(BIN)/python -m pytest $(ARGS)
+
+check: setup  ## lint, types and the import law
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+bench: .venv/bench.stamp  ## measure, beside what people would use instead
+	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+# Pins stay as they are unless asked: make lock ARGS=--upgrade
+lock: setup  ## pin every dependency again, with hashes, from pyproject.toml
+	echo 'setuptools>=80' | $(LOCK) $(ARGS) -o requirements.lock
+	echo 'setuptools>=80' | $(LOCK) $(ARGS) -o requirements-test.lock -c requirements.lock \
+		--extra postgresql --extra transit --extra pkcs11 --extra servers --extra dev
+	echo 'setuptools>=80' | $(LOCK) $(ARGS) -o requirements-bench.lock -c requirements-test.lock \
+		--extra postgresql --extra servers --extra bench
+
+clean:    ## remove .venv and what tools left behind
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; say which: make PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/run.stamp: requirements.lock pyproject.toml | .venv/bin/python
+	@echo "Installing what strongroom needs to run (about a minute) ..."
+	@$(INSTALL) --require-hashes --only-binary :all: -r requirements.lock
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/%.stamp: requirements-%.lock .venv/run.stamp
+	@echo "Installing what its $* need (some minutes the first time) ..."
+	@$(INSTALL) --require-hashes --only-binary :all: -r $<
+	@touch $@
