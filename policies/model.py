@@ -31,6 +31,4 @@ CLASSES: dict[str, RetentionClass] = {
 }
 
 #: The regimes a deposit may name.
-REGIMES = frozenset(
-    {"gdpr", "uk-gdpr", "ccpa", "hipaa", "pci-dss", "mifid", "sec-17a-4", "bipa"}
-)
+REGIMES = frozenset({"gdpr", "uk-gdpr", "ccpa", "hipaa", "pci-dss", "mifid", "sec-17a-4", "bipa"})

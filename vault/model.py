@@ -54,6 +54,7 @@ class Kind(StrEnum):
     TRANSCRIPT = "transcript"  # text that was said, alone or with other things
     METADATA = "metadata"  # descriptions that hold nothing that was said
     PEAKS = "peaks"
+    OTHER = "other"  # nobody can tell; only the full level lets it in
 
 
 class PrivacyLevel(StrEnum):

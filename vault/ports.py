@@ -37,6 +37,13 @@ class Stored:
     stored_at: datetime
     sha256: bytes | None = None
 
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of what `put` was given."""
+        if self.sha256 is None:
+            raise ValueError("only a put knows the digest of what it stored")
+        return self.sha256
+
 
 @dataclass(frozen=True, slots=True)
 class Lock:
@@ -141,6 +148,10 @@ class KeyManagement(Protocol):
     """
 
     url: str
+
+    def create(self) -> None:
+        """Make the root key where there is none; idempotent."""
+        ...
 
     def wrap(self, key: bytes, context: Mapping[str, str]) -> bytes:
         """`key` (32 bytes) wrapped under the newest root version. Never twice the same bytes."""
@@ -272,14 +283,21 @@ class Transaction(Protocol):
         """Take the job and count the attempt; None if it is done, failed or held by another."""
         ...
 
+    def renew_job(self, job_id: str, *, until: datetime) -> None:
+        """Extend the lease of a job that has not ended."""
+        ...
+
     def next_job(
         self, *, now: datetime, until: datetime, session_ids: Sequence[str] | None = None
     ) -> JobRow | None:
         """Lease the oldest job that is neither ended nor held, of these sessions if given."""
         ...
 
-    def end_job(self, job_id: str, *, error: str | None) -> None:
-        """Done, or failed for good with `error`."""
+    def end_job(self, job_id: str, *, error: str | None) -> bool:
+        """Done, or failed for good with `error`; False, and nothing done, if it had ended already.
+
+        Of two that end the same job at once exactly one gets True.
+        """
         ...
 
     def return_job(self, job_id: str, *, error: str) -> None:

@@ -23,7 +23,9 @@ class Settings(BaseSettings):
     store_url: str = Field("file://objects", description="file://, s3:// or minio://.")
     kms_url: str = Field("keyring://", description="keyring://, transit://, aws-kms://, pkcs11://.")
     catalogue_url: str = Field("sqlite://", description="sqlite:// or postgresql://.")
-    broker_url: str | None = Field(None, description="redis://, for workers; jobs run here without.")
+    broker_url: str | None = Field(
+        None, description="redis://, for workers; jobs run here without."
+    )
     passphrase_file: Path | None = Field(None, description="Opens the keyring file.")
     passphrase: str | None = Field(None, description="The same, less well kept.", repr=False)
     default_class: str = Field("long", description="The retention class of a deposit naming none.")

@@ -80,9 +80,7 @@ class DataKey:
 class Keys:
     """The key hierarchy of one tenant, over a catalogue and a KMS."""
 
-    def __init__(
-        self, catalogue: Catalogue, kms: KeyManagement, clock: Clock, tenant: str
-    ) -> None:
+    def __init__(self, catalogue: Catalogue, kms: KeyManagement, clock: Clock, tenant: str) -> None:
         self._catalogue = catalogue
         self._kms = kms
         self._clock = clock
@@ -228,9 +226,7 @@ class Keys:
             created_at=self._clock.now(),
         )
         wrapped = self._kms.wrap(keys.new_key(), self._context(row))
-        return KeyRow(
-            row.id, row.tenant, bucket, generation, "active", wrapped, row.created_at
-        )
+        return KeyRow(row.id, row.tenant, bucket, generation, "active", wrapped, row.created_at)
 
     def _unwrapped(self, row: KeyRow) -> bytes:
         """K of a row that the catalogue has just shown; one flight to the KMS per miss."""
@@ -306,5 +302,3 @@ def status(catalogue: Catalogue, kms: KeyManagement) -> dict[str, object]:
         "records": sum(counts.values()),
         "oldest_backup_horizon": None,
     }
-
-

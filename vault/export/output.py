@@ -1,0 +1,71 @@
+"""Write files where a person asked for them: whole and verified, or not there at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from vault.errors import BackendError, IntegrityError
+from vault.ports import Buffer
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A stream whose bytes become the file at `path` on a clean exit; else nothing changes.
+
+    An existing file is replaced in one step. Nobody but the user can read the file.
+    Raises `BackendError` if it cannot be written.
+    """
+    partial = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.part")
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(descriptor)
+        partial.replace(path)
+    except OSError as error:
+        raise BackendError(f"{path} cannot be written: {error.strerror}.") from error
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A scratch folder beside `path` whose files move into `path` on a clean exit."""
+    scratch = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.part")
+    try:
+        scratch.mkdir(mode=0o700, parents=True)
+        yield scratch
+        if path.exists():
+            for found in sorted(p for p in scratch.rglob("*") if p.is_file()):
+                target = path / found.relative_to(scratch)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                found.replace(target)
+        else:
+            scratch.replace(path)
+    except OSError as error:
+        raise BackendError(f"{path} cannot be written: {error.strerror}.") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The path of a relative POSIX `name` in `folder`, its parents made; never outside of it."""
+    pure = PurePosixPath(name)
+    if pure.is_absolute() or not pure.parts or ".." in pure.parts or "\0" in name:
+        raise IntegrityError("A stored file name points outside of its session.")
+    target = folder.joinpath(*pure.parts)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+def write_all(stream: BinaryIO, blocks: Iterable[Buffer]) -> int:
+    """Write every block; how many bytes that was."""
+    return sum(stream.write(block) for block in blocks)

@@ -1,0 +1,65 @@
+"""Who may do what. On the machine that holds the home, naming an actor is enough."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+from vault.errors import BadInput, NotFound, Refused, UsageError
+from vault.model import ActorRow, SessionRow, new_id
+from vault.operations.keys import Keys
+from vault.operations.room import Room
+from vault.ports import Catalogue, Clock
+
+#: The roles, and what each may do. `read-own` reads what the same actor deposited.
+ROLES: dict[str, frozenset[str]] = {
+    "owner": frozenset({"deposit", "read", "export", "actors", "keys", "fixity", "evidence"}),
+    "agent": frozenset({"deposit", "read-own"}),
+    "officer": frozenset({"read", "export", "evidence", "fixity"}),
+    "dpo": frozenset({"read", "export", "evidence", "fixity"}),
+    "auditor": frozenset({"evidence", "fixity"}),
+    "admin": frozenset({"actors", "keys", "fixity"}),
+}
+
+
+def permit(room: Room, act: str) -> None:
+    """Raises `Refused` unless the acting actor's role allows `act`."""
+    if act not in ROLES[room.actor.role]:
+        raise Refused(f"The role {room.actor.role} may not do this ({act}).")
+
+
+def permit_reading(room: Room, session: SessionRow) -> None:
+    """Raises `Refused` unless the actor may read this session."""
+    allowed = ROLES[room.actor.role]
+    own = "read-own" in allowed and session.deposited_by == room.actor.id
+    if "read" not in allowed and not own:
+        raise Refused(f"The role {room.actor.role} may not read this session.")
+
+
+def add(catalogue: Catalogue, keys: Keys, clock: Clock, name: str, role: str) -> str:
+    """Register an actor; the token, which is shown this once and kept only as a hash."""
+    if role not in ROLES:
+        raise UsageError(f"No role {role!r}; there are: {', '.join(ROLES)}.")
+    if not name.strip() or len(name) > 200:
+        raise BadInput("An actor needs a name of at most 200 characters.")
+    token = "sr_" + secrets.token_urlsafe(32)
+    row = ActorRow(
+        id=(actor_id := new_id()),
+        name_hash=keys.lookup("actor", name),
+        name=keys.tenant_key().seal_value("actor", actor_id, name.encode()),
+        role=role,
+        token_hash=hashlib.sha256(token.encode()).digest(),
+        created_at=clock.now(),
+    )
+    with catalogue.transaction() as tx:
+        tx.add_actor(row)
+    return token
+
+
+def find(catalogue: Catalogue, keys: Keys, name: str) -> ActorRow:
+    """The actor of that name; `NotFound` without echoing the name."""
+    with catalogue.transaction() as tx:
+        row = tx.actor(keys.lookup("actor", name))
+    if row is None:
+        raise NotFound("There is no actor of that name; `strongroom actor add` makes one.")
+    return row

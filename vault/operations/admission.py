@@ -1,0 +1,176 @@
+"""What may come in, and under which terms: consent and the privacy level, before any sealing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from policies.model import CLASSES, REGIMES
+from vault.errors import BadInput, Refused, UsageError
+from vault.model import (
+    Compartment,
+    Kind,
+    LookupRow,
+    Original,
+    PrivacyLevel,
+    Reading,
+    SessionRow,
+    State,
+    Timeline,
+    Warn,
+)
+from vault.operations import describe
+from vault.operations.keys import DataKey, bucket_of
+from vault.operations.room import Room
+
+_BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the depositor says about the sessions, beside the sessions themselves."""
+
+    format: str | None = None
+    external_id: str | None = None
+    subjects: Sequence[str] = ()
+    agent: str | None = None
+    jurisdictions: Sequence[str] = ()
+    regimes: Sequence[str] = ()
+    tags: Sequence[str] = ()
+    privacy_level: PrivacyLevel = PrivacyLevel.FULL
+    class_name: str | None = None
+    started_at: datetime | None = None
+
+    def check(self) -> None:
+        """Raises `UsageError` for a value that does not exist."""
+        if self.class_name is not None and self.class_name not in CLASSES:
+            raise UsageError(f"No class {self.class_name!r}; there are: {', '.join(CLASSES)}.")
+        for regime in self.regimes:
+            if regime not in REGIMES:
+                raise UsageError(f"No regime {regime!r}; there are: {', '.join(sorted(REGIMES))}.")
+        for place in self.jurisdictions:
+            if not re.fullmatch(r"[A-Z]{2}(-[A-Z0-9]{1,3})?", place):
+                raise UsageError(
+                    f"A jurisdiction is CC or CC-RR, as in DE or US-CA, not {place!r}."
+                )
+        if self.started_at is not None and self.started_at.tzinfo is None:
+            raise UsageError("--started-at needs an offset, as in 2026-01-31T09:30:00+01:00.")
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A session that may be stored: `reading` holds what may, `left` what may not."""
+
+    path: Path
+    terms: Terms
+    reading: Reading
+    left: Sequence[Original]
+
+    @property
+    def content_bytes(self) -> int:
+        """The size of the session as it was given, what is left out included."""
+        return sum(o.size_bytes for o in (*self.reading.originals, *self.left))
+
+    def metadata(self) -> describe.Metadata:
+        """What can name people, to be sealed."""
+        return describe.Metadata(
+            external_id=self.terms.external_id or self.reading.external_id,
+            subjects=tuple(self.terms.subjects),
+            agent=self.terms.agent,
+            tags=tuple(self.terms.tags),
+            participants=tuple(self.reading.participants),
+            warnings=tuple(self.reading.warnings),
+            stated=dict(self.reading.metrics),
+        )
+
+
+def admit(room: Room, path: Path, reading: Reading, terms: Terms) -> Admitted:
+    """What of a reading may come in; the privacy level binds the originals too.
+
+    What it keeps out is named in the warnings. Raises `Refused` without consent where the
+    archive demands it, and for the level `disabled`.
+    """
+    if room.consent_required:
+        raise Refused("This archive asks for consent on record, and there is none.")
+    if terms.privacy_level is PrivacyLevel.DISABLED:
+        raise Refused("The privacy level is `disabled`: nothing of this session may be stored.")
+    keeps = terms.privacy_level.keeps
+    warnings = list(reading.warnings)
+    if not (terms.subjects or terms.jurisdictions or terms.regimes):
+        text = "No subject, jurisdiction or regime was named, so consent is unknown."
+        warnings.append(Warn("consent-unknown", text))
+    left = [o for o in reading.originals if o.kind not in keeps]
+    for original in left:
+        text = f"Left out, because the privacy level is {terms.privacy_level}."
+        warnings.append(Warn("left-out", text, original.name))
+    timeline = reading.timeline if Kind.TRANSCRIPT in keeps else _wordless(reading.timeline)
+    kept = [o for o in reading.originals if o.kind in keeps]
+    reading = replace(reading, originals=kept, timeline=timeline, warnings=warnings)
+    return Admitted(path, terms, reading, left)
+
+
+def _wordless(timeline: Timeline) -> Timeline:
+    """The same times with nothing that was said: no text, and of event data only latencies."""
+    segments = tuple(replace(s, text=None) for s in timeline.segments)
+    events = tuple(
+        replace(e, data={k: v for k, v in e.data.items() if k == "latency"})
+        for e in timeline.events
+    )
+    return Timeline(segments, events)
+
+
+def blocks(original: Original) -> Iterator[bytes]:
+    """The bytes of one original; `BadInput` if they are not as many as there were."""
+    left = original.size_bytes
+    with original.open() as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            left -= len(block)
+            yield block
+    if left:
+        raise BadInput(f"{original.name} changed while it was being read.")
+
+
+def session_row(
+    room: Room, admitted: Admitted, fingerprint: bytes, data_keys: dict[Compartment, DataKey]
+) -> SessionRow:
+    """The catalogue's row of a session whose originals are sealed."""
+    reading, terms = admitted.reading, admitted.terms
+    now = room.clock.now()
+    started_at = terms.started_at or reading.started_at or now
+    class_name = terms.class_name or room.default_class
+    metadata_key, timeline_key = data_keys[Compartment.METADATA], data_keys[Compartment.TIMELINE]
+    return SessionRow(
+        id=metadata_key.session_id,
+        tenant=room.tenant,
+        format=reading.format,
+        state=State.SEALED,
+        started_at=started_at,
+        ended_at=started_at + timedelta(microseconds=(reading.duration_ns or 0) // 1000),
+        duration_ns=reading.duration_ns,
+        deposited_at=now,
+        deposited_by=room.actor.id,
+        privacy_level=terms.privacy_level,
+        class_name=class_name,
+        bucket=bucket_of(class_name, started_at),
+        jurisdictions=tuple(dict.fromkeys(terms.jurisdictions)),
+        regimes=tuple(dict.fromkeys(terms.regimes)),
+        fingerprint=fingerprint,
+        content_bytes=admitted.content_bytes,
+        metadata=describe.seal_metadata(metadata_key, admitted.metadata()),
+        timeline=describe.seal_timeline(timeline_key, reading.timeline),
+    )
+
+
+def lookup_rows(room: Room, session_id: str, metadata: describe.Metadata) -> list[LookupRow]:
+    """The keyed hashes by which the session can be found again."""
+    values = [
+        *(("subject", s) for s in metadata.subjects),
+        *(("tag", t) for t in metadata.tags),
+        *([("agent", metadata.agent)] if metadata.agent else []),
+        *([("external-id", metadata.external_id)] if metadata.external_id else []),
+    ]
+    found = dict.fromkeys((kind, room.keys.lookup(kind, value)) for kind, value in values)
+    return [LookupRow(session_id, kind, digest) for kind, digest in found]

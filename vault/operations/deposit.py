@@ -1,0 +1,300 @@
+"""Deposit: sniff → read → consent and privacy → seal → put → record with its jobs → jobs.
+
+One pass over every original. Nothing of a session can be seen before the one transaction
+that makes it complete; what a killed process leaves in the store has no key anywhere and
+is removed by `fixity --repair`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Lock
+
+from vault import formats
+from vault.errors import IntegrityError, StrongroomError
+from vault.model import (
+    Compartment,
+    Kind,
+    ObjectRow,
+    Original,
+    Part,
+    SessionRow,
+    State,
+    Warn,
+    new_id,
+)
+from vault.operations import describe, jobs
+from vault.operations.actors import permit
+from vault.operations.admission import Admitted, Terms, admit, blocks, lookup_rows, session_row
+from vault.operations.keys import DataKey, Keys
+from vault.operations.retrieve import Opened
+from vault.operations.room import Progress, Room, silent
+from vault.ports import Buffer, NewSession
+from vault.seal.pack import Packer
+from vault.seal.stream import fields
+
+_BATCH_SESSIONS = 64
+_THREADS = 8
+#: Sessions larger than this are sealed one at a time, so that memory stays bounded.
+_LARGE_BYTES = 32 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Deposited:
+    """One session that is in the archive now; `already` if it was before."""
+
+    path: Path
+    id: str
+    external_id: str | None
+    format: str
+    state: State
+    duration_ns: int | None
+    warnings: Sequence[Warn]
+    originals: Sequence[Part]
+    already: bool
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of everything that was given."""
+
+    sessions: list[Deposited] = field(default_factory=list)
+    refused: list[tuple[Path, StrongroomError]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """A session whose object is stored and that the catalogue does not know yet."""
+
+    admitted: Admitted
+    session: SessionRow
+    data_keys: dict[Compartment, DataKey]
+    stored: ObjectRow
+    parts: Sequence[Part]
+
+
+def deposit(
+    room: Room,
+    paths: Iterable[Path],
+    terms: Terms,
+    *,
+    wait: bool = True,
+    progress: Progress = silent,
+) -> Outcome:
+    """Take every session found under `paths` into the archive.
+
+    One that cannot be taken is listed in `refused` and does not stop the others. With `wait`
+    and no broker, the jobs of these sessions run before this returns.
+    """
+    permit(room, "deposit")
+    terms.check()
+    outcome = Outcome()
+    with room.catalogue.writing():
+        for batch in _batches(_admitted(room, paths, terms, outcome)):
+            _take(room, batch, outcome, progress)
+    jobs.wake(room, [d.id for d in outcome.sessions], wait=wait, progress=progress)
+    outcome.sessions = [_as_it_is_now(room, d) for d in outcome.sessions]
+    return outcome
+
+
+def _admitted(
+    room: Room, paths: Iterable[Path], terms: Terms, outcome: Outcome
+) -> Iterator[Admitted]:
+    """Everything readable under `paths`; what is not goes to `outcome.refused`."""
+    for given in paths:
+        try:
+            for source in formats.walk(given):
+                try:
+                    for reading in formats.read(source, terms.format):
+                        yield admit(room, source.path, reading, terms)
+                except StrongroomError as error:
+                    outcome.refused.append((source.path, error))
+        except StrongroomError as error:
+            outcome.refused.append((given, error))
+
+
+def _batches(admitted: Iterator[Admitted]) -> Iterator[list[Admitted]]:
+    """Runs of sessions that are stored side by side and recorded in one transaction."""
+    batch: list[Admitted] = []
+    for one in admitted:
+        batch.append(one)
+        if len(batch) == _BATCH_SESSIONS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _take(room: Room, batch: list[Admitted], outcome: Outcome, progress: Progress) -> None:
+    """Seal and put each of a batch, a few at a time, then record all of them at once."""
+    with room.catalogue.transaction() as tx:
+        sizes = {a.content_bytes for a in batch if tx.any_of_size(room.tenant, a.content_bytes)}
+    one_large = Lock()
+
+    def run(admitted: Admitted) -> _Sealed | SessionRow:
+        if admitted.content_bytes in sizes and (known := _known(room, admitted)) is not None:
+            return known
+        if admitted.content_bytes <= _LARGE_BYTES:
+            return _store(room, admitted, silent)
+        with one_large:
+            return _store(room, admitted, progress)
+
+    sealed: list[_Sealed] = []
+    with ThreadPoolExecutor(min(_THREADS, len(batch))) as pool:
+        for admitted, future in [(a, pool.submit(run, a)) for a in batch]:
+            try:
+                result = future.result()
+            except StrongroomError as error:
+                outcome.refused.append((admitted.path, error))
+                continue
+            if isinstance(result, _Sealed):
+                sealed.append(result)
+            else:
+                outcome.sessions.append(_already(room, admitted.path, result))
+    try:
+        outcome.sessions.extend(_record(room, sealed))
+    except StrongroomError as error:
+        outcome.refused.extend((s.admitted.path, error) for s in sealed)
+    progress("deposited", len(outcome.sessions) + len(outcome.refused), None)
+
+
+def _store(room: Room, admitted: Admitted, progress: Progress) -> _Sealed:
+    """Seal the originals into one object and put it."""
+    session_id, object_id = new_id(), new_id()
+    data_keys = {c: room.keys.new_data_key(session_id) for c in Compartment}
+    key = data_keys[Compartment.ORIGINAL]
+    packer = Packer(Compartment.ORIGINAL)
+    sealed = key.seal("pack", object_id, _plaintext(packer, admitted, progress))
+    stored = room.store.put(room.store_key(object_id), sealed)
+    parts = packer.parts()
+    row = ObjectRow(
+        id=object_id,
+        session_id=session_id,
+        compartment=Compartment.ORIGINAL,
+        kind="pack",
+        store_key=stored.key,
+        version=stored.version,
+        size_bytes=stored.size_bytes,
+        sha256=stored.digest,
+        manifest=describe.seal_manifest(key, object_id, parts),
+        created_at=room.clock.now(),
+    )
+    fingerprint = _fingerprint(room, admitted, [p.sha256 for p in parts])
+    session = session_row(room, admitted, fingerprint, data_keys)
+    return _Sealed(admitted, session, data_keys, row, parts)
+
+
+def _plaintext(packer: Packer, admitted: Admitted, progress: Progress) -> Iterator[Buffer]:
+    """The originals one after the other, accounted for as they pass."""
+    done = 0
+    for original in admitted.reading.originals:
+        packer.begin(original.name, original.kind, original.media_type)
+        for block in blocks(original):
+            yield packer.take(original.name, block)
+            done += len(block)
+            progress("sealing", done, admitted.content_bytes)
+
+
+def _record(room: Room, batch: Sequence[_Sealed]) -> Iterator[Deposited]:
+    """Make a batch visible in one transaction; drop the objects of what was there already."""
+    if not batch:
+        return
+    doubles = _commit(room, batch)
+    for sealed in batch:
+        path = sealed.admitted.path
+        if sealed.session.id not in doubles:
+            metadata = sealed.admitted.metadata()
+            yield _deposited(path, sealed.session, metadata, sealed.parts)
+            continue
+        room.store.delete(sealed.stored.store_key, sealed.stored.version)
+        with room.catalogue.transaction() as tx:
+            known = tx.by_fingerprint(room.tenant, sealed.session.fingerprint)
+        if known is None:
+            raise IntegrityError("A session was refused as a double of one that is not there.")
+        yield _already(room, path, known)
+
+
+def _commit(room: Room, batch: Sequence[_Sealed]) -> set[str]:
+    """One transaction for the batch, under keys that are still active when it commits."""
+    while True:
+        keks = {s.session.bucket: room.keys.active(s.session.bucket) for s in batch}
+        new = []
+        for s in batch:
+            kek = keks[s.session.bucket]
+            records = [room.keys.record(kek, key, c) for c, key in s.data_keys.items()]
+            lookups = lookup_rows(room, s.session.id, s.admitted.metadata())
+            work = []
+            if any(p.kind is Kind.AUDIO for p in s.parts):
+                work = [jobs.new("transcode", s.session.id, room.clock.now())]
+            session = replace(s.session, state=State.SEALED if work else State.READY)
+            new.append(NewSession(session, [s.stored], records, lookups, work))
+        with room.catalogue.transaction() as tx:
+            if Keys.still_active(tx, keks.values()):
+                return tx.add_sessions(new)
+
+
+# --- the same bytes again -----------------------------------------------------------------
+
+
+def _known(room: Room, admitted: Admitted) -> SessionRow | None:
+    """The session that these bytes are already, found by reading them once before."""
+    digests = [_digest(o) for o in admitted.reading.originals]
+    fingerprint = _fingerprint(room, admitted, digests)
+    with room.catalogue.transaction() as tx:
+        return tx.by_fingerprint(room.tenant, fingerprint)
+
+
+def _fingerprint(room: Room, admitted: Admitted, digests: Sequence[str]) -> bytes:
+    """A keyed hash of what was given, so that nobody can test the catalogue for known content.
+
+    What a privacy level leaves out counts too, else all that it empties would be the same.
+    The name of a lone file is no part of what it is; names inside a bundle are.
+    """
+    kept = zip((o.name for o in admitted.reading.originals), digests, strict=True)
+    given = sorted([*kept, *((o.name, _digest(o)) for o in admitted.left)])
+    if len(given) == 1:
+        given = [("", given[0][1])]
+    return room.keys.keyed_hash("fingerprint", fields(*(v for pair in given for v in pair)))
+
+
+def _digest(original: Original) -> str:
+    digest = hashlib.sha256()
+    for block in blocks(original):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _already(room: Room, path: Path, session: SessionRow) -> Deposited:
+    """The answer for a session that is here: what was stored then; nothing changes."""
+    opened = Opened(room, session)
+    found = _deposited(path, session, opened.metadata(), opened.originals())
+    return replace(found, already=True)
+
+
+def _deposited(
+    path: Path, session: SessionRow, metadata: describe.Metadata, parts: Sequence[Part]
+) -> Deposited:
+    return Deposited(
+        path=path,
+        id=session.id,
+        external_id=metadata.external_id,
+        format=session.format,
+        state=session.state,
+        duration_ns=session.duration_ns,
+        warnings=metadata.warnings,
+        originals=parts,
+        already=False,
+    )
+
+
+def _as_it_is_now(room: Room, deposited: Deposited) -> Deposited:
+    """The same after its jobs had a chance to run, with what they noticed."""
+    with room.catalogue.transaction() as tx:
+        session = tx.session(deposited.id)
+    if session.state is deposited.state:
+        return deposited
+    return replace(deposited, state=session.state, warnings=Opened(room, session).warnings())

@@ -1,0 +1,110 @@
+"""What a session says about itself, as sealed JSON: its timeline and its metadata.
+
+Both are compressed, sealed under their own compartments' keys, and lie in the catalogue,
+so that a transcript can outlive the audio and a list needs no store.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from vault.errors import IntegrityError
+from vault.model import (
+    Compartment,
+    Event,
+    Json,
+    Part,
+    Participant,
+    Segment,
+    SessionRow,
+    Timeline,
+    Warn,
+)
+from vault.operations.keys import DataKey, Keys
+from vault.seal import pack
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What can name people and is not part of what was said."""
+
+    external_id: str | None = None
+    title: str | None = None
+    subjects: Sequence[str] = ()
+    agent: str | None = None
+    tags: Sequence[str] = ()
+    participants: Sequence[Participant] = ()
+    warnings: Sequence[Warn] = ()
+    stated: Mapping[str, Json] = field(default_factory=dict)
+
+
+def seal_timeline(key: DataKey, timeline: Timeline) -> bytes:
+    """A timeline, sealed for its session."""
+    return _seal(key, Compartment.TIMELINE, asdict(timeline))
+
+
+def open_timeline(keys: Keys, session: SessionRow) -> Timeline:
+    """The timeline of a stored session."""
+    document = _open(keys, session, Compartment.TIMELINE, session.timeline)
+    return Timeline(
+        segments=tuple(Segment(**s) for s in document["segments"]),
+        events=tuple(Event(**e) for e in document["events"]),
+    )
+
+
+def seal_metadata(key: DataKey, metadata: Metadata) -> bytes:
+    """Metadata, sealed for its session."""
+    return _seal(key, Compartment.METADATA, asdict(metadata))
+
+
+def open_metadata(keys: Keys, session: SessionRow) -> Metadata:
+    """The metadata of a stored session."""
+    document = _open(keys, session, Compartment.METADATA, session.metadata)
+    return replace(
+        Metadata(**document),
+        participants=tuple(Participant(**p) for p in document["participants"]),
+        warnings=tuple(Warn(**w) for w in document["warnings"]),
+    )
+
+
+def seal_manifest(
+    key: DataKey, object_id: str, parts: Sequence[Part], warnings: Sequence[Warn] = ()
+) -> bytes:
+    """Which parts lie where in an object, and what was noticed while it was made."""
+    document = {"pack": pack.dump(parts).decode(), "warnings": [asdict(w) for w in warnings]}
+    return key.seal_value("manifest", object_id, _squeeze(document))
+
+
+def open_manifest(
+    key: DataKey, object_id: str, sealed: bytes, compartment: Compartment
+) -> tuple[list[Part], list[Warn]]:
+    """The parts and warnings of a stored object."""
+    document = _expand(key.open_value("manifest", object_id, sealed))
+    parts = pack.load(document["pack"].encode(), compartment)
+    return parts, [Warn(**w) for w in document["warnings"]]
+
+
+def _seal(key: DataKey, kind: Compartment, document: dict[str, Any]) -> bytes:
+    return key.seal_value(kind, key.session_id, _squeeze({"version": _VERSION, **document}))
+
+
+def _open(keys: Keys, session: SessionRow, kind: Compartment, sealed: bytes) -> dict[str, Any]:
+    document = _expand(keys.data_key(session, kind).open_value(kind, session.id, sealed))
+    if document.pop("version") != _VERSION:
+        raise IntegrityError("This session was described by a newer version of strongroom.")
+    return document
+
+
+def _squeeze(document: dict[str, Any]) -> bytes:
+    return zlib.compress(json.dumps(document, separators=(",", ":")).encode(), 1)
+
+
+def _expand(squeezed: bytes) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(zlib.decompress(squeezed))
+    return document

@@ -1,0 +1,230 @@
+"""Jobs: work on a session after its deposit, told by the catalogue, done by whoever is awake.
+
+A job is a row written in the same transaction as the fact that needs it. The broker only
+wakes workers; it may be wiped at any time. A job may be delivered twice or die half-way:
+it holds a short lease that it keeps renewing, its objects count only once the transaction
+that ends it has committed, and of two that end it one wins and the other removes what it
+made. Leases run on the real clock, in a home with a test clock too.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from vault.errors import BackendError, BadInput, NotFound, StrongroomError
+from vault.model import Compartment, JobRow, ObjectRow, State, new_id
+from vault.operations.retrieve import Opened
+from vault.operations.room import Progress, Room, silent
+from vault.operations.writer import ObjectWriter
+
+LEASE_SECONDS = 15
+ATTEMPTS = 5
+#: A job that a broker was told of and nobody took within this time is told again.
+REDELIVER_SECONDS = 300
+_RELAY_JOBS = 500
+
+#: Which queue carries which job; media is slow and hungry, compliance must never wait for it.
+QUEUES = {"transcode": "media"}
+
+
+def new(name: str, session_id: str, now: datetime) -> JobRow:
+    """A job to be added with the fact that needs it."""
+    return JobRow(
+        id=new_id(),
+        name=name,
+        queue=QUEUES[name],
+        session_id=session_id,
+        version=1,
+        state="pending",
+        attempts=0,
+        created_at=now,
+    )
+
+
+@dataclass(slots=True)
+class Bench:
+    """What a job's handler may do: read its session, write objects of its own.
+
+    Objects that it writes are recorded when the handler returns, all at once.
+    """
+
+    room: Room
+    session: Opened
+    progress: Progress = silent
+    made: list[ObjectRow] = field(default_factory=list)
+
+    @contextmanager
+    def object(self, kind: str) -> Iterator[ObjectWriter]:
+        """A new object in the compartment of derived parts."""
+        data_key = self.room.keys.data_key(self.session.row, Compartment.DERIVED)
+        with ObjectWriter(self.room, data_key, Compartment.DERIVED, kind) as writer:
+            yield writer
+        self.made.append(writer.row)
+
+
+Handler = Callable[[Bench], None]
+
+
+def wake(
+    room: Room, session_ids: Sequence[str], *, wait: bool, progress: Progress = silent
+) -> None:
+    """See that the jobs of these sessions get done: by workers if there is a broker, else here.
+
+    A broker that does not answer is no error: the jobs stay in the catalogue.
+    """
+    if room.queue is not None:
+        try:
+            relay(room)
+        except BackendError:
+            progress("the broker does not answer; jobs wait in the catalogue", 0, None)
+    elif wait:
+        run(room, session_ids, progress=progress)
+
+
+def relay(room: Room) -> int:
+    """Tell the broker of every job that nobody was told of, or told of too long ago; how many."""
+    if room.queue is None:
+        return 0
+    told = 0
+    while True:
+        now = _now()
+        before = now - timedelta(seconds=REDELIVER_SECONDS)
+        with room.catalogue.transaction() as tx:
+            rows = tx.claim_to_send(limit=_RELAY_JOBS, sent_before=before)
+            if rows:
+                room.queue.send(rows)
+                tx.mark_sent([r.id for r in rows], now)
+        told += len(rows)
+        if len(rows) < _RELAY_JOBS:
+            return told
+
+
+def run(
+    room: Room, session_ids: Sequence[str] | None = None, *, progress: Progress = silent
+) -> int:
+    """Do every job of these sessions (of all, if none are named) in this process; how many.
+
+    Waits for a job that another process holds: either that one ends it, or its lease runs out.
+    """
+    if session_ids is not None and not session_ids:
+        return 0
+    done = 0
+    while True:
+        job = _next(room, session_ids)
+        if job is not None:
+            _do(room, job, progress)
+            done += 1
+        elif session_ids is None or not _held(room, session_ids):
+            return done
+        else:
+            time.sleep(0.2)
+
+
+def run_one(room: Room, job_id: str) -> bool:
+    """Do one job by its id; False if it has ended or another holds it."""
+    now = _now()
+    with room.catalogue.transaction() as tx:
+        job = tx.lease_job(job_id, now=now, until=_lease(now))
+    if job is None:
+        return False
+    _do(room, job, silent)
+    return True
+
+
+def _do(room: Room, job: JobRow, progress: Progress) -> None:
+    """Run a leased job to its end, or give it back."""
+    with room.catalogue.transaction() as tx:
+        row = tx.session(job.session_id)
+    bench = Bench(room, Opened(room, row), progress)
+    try:
+        with room.catalogue.writing():
+            with _renewed(room, job):
+                _handler(room, job.name)(bench)
+            if not _end(room, job, bench.made):
+                _discard(room, bench.made)
+    except (BadInput, NotFound) as error:
+        _fail(room, job, bench, error)
+    except BackendError as error:
+        if job.attempts >= ATTEMPTS:
+            _fail(room, job, bench, error)
+        else:
+            _discard(room, bench.made)
+            with room.catalogue.transaction() as tx:
+                tx.return_job(job.id, error=type(error).__name__)
+            raise
+    except BaseException:
+        _discard(room, bench.made)
+        with room.catalogue.transaction() as tx:
+            tx.return_job(job.id, error="interrupted")
+        raise
+
+
+def _handler(room: Room, name: str) -> Handler:
+    if name not in room.jobs:
+        raise BackendError(f"No worker here knows the job {name}.")
+    return room.jobs[name]
+
+
+def _end(room: Room, job: JobRow, made: Sequence[ObjectRow], error: str | None = None) -> bool:
+    """Record what a job made and that it has ended, in one step; False if it had ended before."""
+    with room.catalogue.transaction() as tx:
+        if not tx.end_job(job.id, error=error):
+            return False
+        for row in made:
+            tx.add_object(row)
+        if all(j.state in {"done", "failed"} for j in tx.jobs(job.session_id)):
+            tx.set_state(job.session_id, State.READY)
+    return True
+
+
+def _fail(room: Room, job: JobRow, bench: Bench, error: StrongroomError) -> None:
+    _discard(room, bench.made)
+    _end(room, job, (), error=f"{type(error).__name__}: {error}")
+
+
+def _discard(room: Room, made: Sequence[ObjectRow]) -> None:
+    for row in made:
+        room.store.delete(row.store_key, row.version)
+
+
+def _next(room: Room, session_ids: Sequence[str] | None) -> JobRow | None:
+    now = _now()
+    with room.catalogue.transaction() as tx:
+        return tx.next_job(now=now, until=_lease(now), session_ids=session_ids)
+
+
+def _held(room: Room, session_ids: Sequence[str]) -> bool:
+    with room.catalogue.transaction() as tx:
+        return any(job.state not in {"done", "failed"} for s in session_ids for job in tx.jobs(s))
+
+
+@contextmanager
+def _renewed(room: Room, job: JobRow) -> Iterator[None]:
+    """Keep the lease of a job while it runs."""
+    over = threading.Event()
+
+    def renew() -> None:
+        while not over.wait(LEASE_SECONDS / 3):
+            with room.catalogue.transaction() as tx:
+                tx.renew_job(job.id, until=_lease(_now()))
+
+    thread = threading.Thread(target=renew, name="lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _lease(now: datetime) -> datetime:
+    return now + timedelta(seconds=LEASE_SECONDS)

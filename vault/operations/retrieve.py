@@ -1,0 +1,137 @@
+"""Find sessions, show them, open their parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+from vault.errors import IntegrityError, NotFound, UsageError
+from vault.model import (
+    Compartment,
+    JobRow,
+    ObjectRow,
+    Part,
+    SessionFilter,
+    SessionRow,
+    Timeline,
+    Warn,
+)
+from vault.operations import describe
+from vault.operations.actors import ROLES, permit_reading
+from vault.operations.room import Room
+from vault.ports import Buffer
+from vault.seal import pack
+from vault.seal.stream import RangeReader
+
+_PAGE = 500
+
+
+def session(room: Room, session_id: str) -> SessionRow:
+    """The session of that id, if the actor may read it."""
+    with room.catalogue.transaction() as tx:
+        row = tx.session(session_id)
+    permit_reading(room, row)
+    return row
+
+
+def sessions(room: Room, where: SessionFilter, *, limit: int | None = None) -> Iterator[SessionRow]:
+    """The sessions that meet `where`, newest first, page by page; an agent sees its own."""
+    if "read" not in ROLES[room.actor.role]:
+        where = replace(where, deposited_by=room.actor.id)
+    after, left = None, limit
+    while left is None or left > 0:
+        size = _PAGE if left is None else min(_PAGE, left)
+        with room.catalogue.transaction() as tx:
+            page = tx.sessions(room.tenant, where, limit=size, after=after)
+        yield from page
+        if len(page) < size:
+            return
+        after = page[-1].id
+        left = None if left is None else left - len(page)
+
+
+class Opened:
+    """A session whose sealed objects can be read: what `session` found, with its parts.
+
+    A compartment whose key was destroyed has no parts any more; the others are there.
+    """
+
+    def __init__(self, room: Room, row: SessionRow) -> None:
+        self.row = row
+        self.parts: list[Part] = []
+        self.object_warnings: list[Warn] = []
+        self._room = room
+        self._homes: dict[tuple[Compartment, str], ObjectRow] = {}
+        self._readers: dict[str, RangeReader] = {}
+        with room.catalogue.transaction() as tx:
+            self._objects: Sequence[ObjectRow] = tx.objects(row.id)
+            self.jobs: Sequence[JobRow] = tx.jobs(row.id)
+        for found in self._objects:
+            self._read_manifest(found)
+
+    def _read_manifest(self, found: ObjectRow) -> None:
+        try:
+            key = self._room.keys.data_key(self.row, found.compartment)
+        except NotFound:
+            return
+        parts, warnings = describe.open_manifest(key, found.id, found.manifest, found.compartment)
+        self.parts.extend(parts)
+        self.object_warnings.extend(warnings)
+        self._homes.update(((p.compartment, p.name), found) for p in parts)
+
+    def metadata(self) -> describe.Metadata:
+        """Names, tags and warnings."""
+        return describe.open_metadata(self._room.keys, self.row)
+
+    def timeline(self) -> Timeline:
+        """Transcript, segments and events."""
+        return describe.open_timeline(self._room.keys, self.row)
+
+    def warnings(self) -> list[Warn]:
+        """Everything that was noticed: on deposit, by jobs, and jobs that failed."""
+        failed = [
+            Warn("job-failed", f"The job {job.name} failed: {job.error}")
+            for job in self.jobs
+            if job.state == "failed"
+        ]
+        return [*self.metadata().warnings, *self.object_warnings, *failed]
+
+    def originals(self) -> list[Part]:
+        """The files as they came."""
+        return [p for p in self.parts if p.compartment is Compartment.ORIGINAL]
+
+    def part(self, name: str) -> Part:
+        """The part of that name, or of `compartment:name` where two share one."""
+        compartment, _, rest = name.partition(":")
+        found = [p for p in self.parts if p.name == name] or [
+            p for p in self.parts if (p.compartment, p.name) == (compartment, rest)
+        ]
+        if not found:
+            raise NotFound("This session has no part of that name; `show` lists them.")
+        if len(found) > 1:
+            both = " or ".join(f"{p.compartment}:NAME" for p in found)
+            raise UsageError(f"Two parts have that name; say {both}.")
+        return found[0]
+
+    def stream(self, part: Part, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
+        """The bytes [start, stop) of a part, each verified before it is given out.
+
+        Raises `IntegrityError` if the stored object is missing, cut, exchanged or altered.
+        """
+        home = self._homes[part.compartment, part.name]
+        try:
+            if home.id not in self._readers:
+                self._readers[home.id] = self._reader(home)
+            yield from pack.stream(self._readers[home.id], part, start, stop)
+        except NotFound as error:
+            raise IntegrityError("A sealed object is missing from the store.") from error
+
+    def _reader(self, home: ObjectRow) -> RangeReader:
+        key = self._room.keys.data_key(self.row, home.compartment)
+        fetch = partial(_fetch, self._room, home)
+        return key.reader("pack", home.id, fetch, home.size_bytes)
+
+
+def _fetch(room: Room, home: ObjectRow, start: int, stop: int) -> Iterable[Buffer]:
+    return room.store.get(home.store_key, home.version, start, stop)
