@@ -1,0 +1,139 @@
+"""What arrives: one reader per outside format, chosen by content.
+
+`walk` finds the places that may hold a session, `read` makes values of one. To teach the
+archive a format, write one file beside these and name it in `READERS`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from vault.errors import BadInput, UsageError
+from vault.formats import audio, scenario
+from vault.formats.source import DEPTH_LIMIT, Source
+from vault.model import Reading
+
+__all__ = ["FORMATS", "READERS", "Reader", "Source", "detect", "read", "walk"]
+
+
+class Reader(Protocol):
+    """A module that reads one family of formats.
+
+    `NAMES` are the values of `--format` it serves. `EXTENSIONS` (lower case, with the dot) are
+    those of files that are meant to be its own: such a file in a folder is tried, so that a
+    broken one is refused aloud instead of passed over.
+    """
+
+    @property
+    def NAMES(self) -> tuple[str, ...]: ...  # noqa: N802  a constant of the module
+
+    @property
+    def EXTENSIONS(self) -> frozenset[str]: ...  # noqa: N802  likewise
+
+    def detect(self, source: Source) -> str | None:
+        """One of `NAMES` if the source is of that format, by its content; cheap.
+
+        Raises `BadInput` where the source cannot be read.
+        """
+        ...
+
+    def read(self, source: Source, name: str) -> list[Reading]:
+        """The sessions in the source, read as `name`, whatever `detect` would say.
+
+        Tolerant: what is damaged but readable is a warning. `BadInput` for the rest.
+        """
+        ...
+
+
+#: Asked in this order.
+READERS: tuple[Reader, ...] = (scenario, audio)
+
+#: Every value that `--format` may have.
+FORMATS: tuple[str, ...] = tuple(name for reader in READERS for name in reader.NAMES)
+
+
+def detect(source: Source) -> tuple[Reader, str] | None:
+    """The first reader that knows the source, and the format's name; None if none does."""
+    for reader in READERS:
+        name = reader.detect(source)
+        if name is not None:
+            return reader, name
+    return None
+
+
+def read(place: str | os.PathLike[str] | Source, format: str | None = None) -> list[Reading]:  # noqa: A002  the contract's word
+    """The sessions at a place, which is a path or what `walk` gave.
+
+    Raises `UsageError` for a `format` that is not in `FORMATS`, `BadInput` where nothing can
+    be read as that format, or as any if none is named.
+    """
+    reader = _named(format) if format is not None else None
+    source = place if isinstance(place, Source) else Source(place)
+    if reader is not None and format is not None:
+        return reader.read(source, format)
+    found = detect(source)
+    if found is None:
+        empty = not source.is_folder and not source.head(source.name)
+        what = "is empty" if empty else "is not a session in any format known here"
+        raise BadInput(f"{str(source.path)!a} {what}.")
+    return found[0].read(source, found[1])
+
+
+def walk(path: str | os.PathLike[str]) -> Iterator[Source]:
+    """The places at `path` that may hold a session, sorted by name.
+
+    A file, or a folder that is itself a bundle, is the one place there is. Any other folder is
+    searched, all the way down: bundles in it, and files that a reader knows or whose extension
+    is a reader's, are places; other files are passed over, as is what begins with a dot. A link
+    is given too, so that `read` refuses it. Raises `BadInput` if nothing is at `path`, or if
+    it is a folder in which there is no session.
+    """
+    source = Source(path)
+    if not source.is_folder or detect(source):
+        yield source
+        return
+    empty = True
+    for place in _search(source, 1):
+        empty = False
+        yield place
+    if empty:
+        raise BadInput(f"{str(source.path)!a} holds no session in any format known here.")
+
+
+def _search(folder: Source, depth: int) -> Iterator[Source]:
+    for entry in folder.listing():
+        if entry.name.startswith("."):
+            continue
+        place = Source(folder.path / entry.name, follow=False)
+        if entry.kind == "link" or _promises(entry.name):
+            yield place
+        elif entry.kind == "special":
+            continue
+        elif _known(place):
+            yield place
+        elif entry.kind == "folder":
+            yield from _search(place, depth + 1) if depth < DEPTH_LIMIT else [place]
+
+
+def _promises(name: str) -> bool:
+    """Whether a file of that name means to be a session."""
+    suffix = PurePosixPath(name).suffix.lower()
+    return any(suffix in reader.EXTENSIONS for reader in READERS)
+
+
+def _known(place: Source) -> bool:
+    """Whether a reader knows the place, or cannot even look at it, and `read` shall say so."""
+    try:
+        return detect(place) is not None
+    except BadInput:
+        return True
+
+
+def _named(name: str) -> Reader:
+    for reader in READERS:
+        if name in reader.NAMES:
+            return reader
+    raise UsageError(f"{name!a} is not a format; there are {', '.join(FORMATS)}.")

@@ -1,0 +1,1 @@
+"""A session in time: what its timeline says about how it went."""

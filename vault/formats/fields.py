@@ -1,0 +1,226 @@
+"""Fields that someone else wrote, read one by one.
+
+A single wrong field never costs a session: it is noted as a warning and read as absent. The
+original bytes are kept anyway, so nothing is lost by not understanding them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from vault.model import Event, Json, Participant, Segment, Warn
+
+NOTES_LIMIT = 10_000
+#: No session is longer than a year; a larger time is an epoch or an error.
+NS_LIMIT = 366 * 86_400 * 10**9
+INDEX_LIMIT = 10**9
+
+#: What sources call the three roles.
+ROLES = {
+    "user": "user",
+    "caller": "user",
+    "customer": "user",
+    "human": "user",
+    "agent": "agent",
+    "assistant": "agent",
+    "bot": "agent",
+    "system": "system",
+}
+
+
+class Notes:
+    """The warnings of one reading, in the order they arose; past 10,000 they are only counted."""
+
+    def __init__(self) -> None:
+        self._kept: list[Warn] = []
+        self._dropped = 0
+
+    def add(self, code: str, text: str, file: str | None = None) -> None:
+        """Note something; `text` must hold neither content nor names of people."""
+        self.extend([Warn(code, text, file)])
+
+    def extend(self, warnings: Collection[Warn]) -> None:
+        """Note what another room noticed."""
+        room = max(0, NOTES_LIMIT - len(self._kept))
+        self._kept.extend(list(warnings)[:room])
+        self._dropped += max(0, len(warnings) - room)
+
+    def all(self) -> tuple[Warn, ...]:
+        """Every warning kept, and one that counts the others."""
+        if not self._dropped:
+            return tuple(self._kept)
+        return (*self._kept, Warn("more-warnings", f"{self._dropped} more warnings are left out."))
+
+
+class Fields:
+    """A JSON object whose fields may be anything. `where` names it in warnings."""
+
+    def __init__(self, value: dict[str, Json], where: str, notes: Notes) -> None:
+        self.value = value
+        self.where = where
+        self._notes = notes
+
+    def bad(self, key: str, expected: str) -> None:
+        """Note that a field is not what it should be."""
+        self._notes.add("bad-field", f"{self.where}: {key} is not {expected}; it is left out.")
+
+    def text(self, *keys: str) -> str | None:
+        """The first of these fields that is there, if it is a string."""
+        for key in keys:
+            value = self.value.get(key)
+            if isinstance(value, str):
+                return value
+            if value is not None:
+                self.bad(key, "text")
+        return None
+
+    def flag(self, key: str) -> bool:
+        """A boolean; absent is False."""
+        value = self.value.get(key)
+        if value is not None and not isinstance(value, bool):
+            self.bad(key, "true or false")
+        return value is True
+
+    def index(self, key: str) -> int | None:
+        """A whole number from 0 to a milliard."""
+        value = self.value.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= INDEX_LIMIT:
+            self.bad(key, "a small whole number")
+            return None
+        return value
+
+    def ns(self, *keys: str) -> int | None:
+        """The first of these times that is there, seconds in the source, as nanoseconds.
+
+        Rounded once, half to even, from the decimal digits, never through binary fractions.
+        """
+        for key in keys:
+            value = self.value.get(key)
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                self.bad(key, "a time in seconds")
+            elif 0 <= value <= NS_LIMIT // 10**9:
+                return round(Decimal(repr(value)).scaleb(9))
+            else:
+                self.bad(key, "a time between 0 and a year")
+        return None
+
+    def objects(self, key: str) -> Iterator[tuple[int, Fields]] | None:
+        """A list of objects with their positions; None if there is no list.
+
+        What in it is not an object is noted and left out.
+        """
+        value = self.value.get(key)
+        if isinstance(value, list):
+            return self._objects(key, value)
+        if value is not None:
+            self.bad(key, "a list")
+        return None
+
+    def _objects(self, key: str, items: list[Json]) -> Iterator[tuple[int, Fields]]:
+        for position, item in enumerate(items):
+            if isinstance(item, dict):
+                yield position, Fields(item, f"{key}[{position}]", self._notes)
+            else:
+                self.bad(f"{key}[{position}]", "an object")
+
+    def instant(self, *keys: str) -> datetime | None:
+        """The first of these ISO 8601 instants, in UTC; without an offset it is taken as UTC."""
+        for key in keys:
+            text = self.text(key)
+            if text is None:
+                continue
+            try:
+                found = datetime.fromisoformat(text)
+                if found.tzinfo is None:
+                    self._notes.add("no-utc-offset", f"{self.where}: {key} is taken as UTC.")
+                    found = found.replace(tzinfo=UTC)
+                found = found.astimezone(UTC)
+            except (ValueError, OverflowError):
+                self.bad(key, "an ISO 8601 instant")
+                continue
+            if found.year >= 1970:
+                return found
+            self.bad(key, "an instant since 1970")
+        return None
+
+    def role(self, *keys: str) -> tuple[str, str | None]:
+        """Who speaks, as (role, the source's own word for it where that is another).
+
+        A word nobody knows becomes system, with a warning.
+        """
+        label = self.text(*keys)
+        role = ROLES.get(label.lower()) if label is not None else None
+        if role is None:
+            self._notes.add("unknown-role", f"{self.where}: the role is not user, agent or system.")
+        return role or "system", None if label == role else label
+
+
+def minus(instant: datetime, duration_ns: int) -> datetime | None:
+    """`instant` less a duration, to the microsecond; None if that is before 1970."""
+    try:
+        earlier = instant - timedelta(microseconds=duration_ns // 1000)
+    except OverflowError:
+        return None
+    return earlier if earlier.year >= 1970 else None
+
+
+def read_events(parent: Fields, notes: Notes) -> tuple[Event, ...]:
+    """The `events` of an object: `time` in seconds, `type`, and everything else as it stands.
+
+    Unknown types are kept. An event without a usable time takes that of the one before it.
+    """
+    events: list[Event] = []
+    offset = 0
+    for position, fields in parent.objects("events") or ():
+        kind = fields.text("type")
+        if kind is None:
+            notes.add("unknown-event", f"{fields.where}: the event has no type.")
+        stated = fields.ns("time")
+        if stated is None:
+            notes.add("no-event-time", f"{fields.where}: placed at the event before it.")
+        offset = offset if stated is None else stated
+        rest = {key: value for key, value in fields.value.items() if key not in {"time", "type"}}
+        events.append(Event(position, kind or "", offset, rest))
+    return tuple(events)
+
+
+def numbered(segments: Collection[tuple[int | None, Segment]], notes: Notes) -> tuple[Segment, ...]:
+    """The segments in the order of their source's numbers, each number used once.
+
+    Takes (number or None, segment) pairs; a missing or repeated number is noted and the
+    segment comes after all the others.
+    """
+    used: set[int] = set()
+    late: list[Segment] = []
+    placed: list[Segment] = []
+    for number, segment in segments:
+        if number is None or number in used:
+            notes.add("bad-index", "A segment has no number of its own.", segment.file)
+            late.append(segment)
+        else:
+            used.add(number)
+            placed.append(replace(segment, index=number))
+    placed.sort(key=lambda segment: segment.index)
+    first = max(used, default=-1) + 1
+    return (*placed, *(replace(segment, index=first + n) for n, segment in enumerate(late)))
+
+
+def speakers(segments: Collection[Segment]) -> tuple[Participant, ...]:
+    """Who spoke, once each, in order of first appearance."""
+    seen = dict.fromkeys((segment.role, segment.speaker) for segment in segments)
+    return tuple(Participant(role, name) for role, name in seen)
+
+
+def end_of(segments: Collection[Segment], events: Collection[Event]) -> int | None:
+    """Where the true timeline ends: the last transport end, sound or event; None if empty."""
+    ends = [segment.start_ns + (segment.decoded_ns or 0) for segment in segments]
+    ends += [segment.end_ns for segment in segments]
+    ends += [event.offset_ns for event in events]
+    return max(ends, default=None)

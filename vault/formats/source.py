@@ -1,0 +1,284 @@
+"""A file or folder that a user named, read without ever leaving it.
+
+What lies in a bundle was written by someone else. So every name is taken apart and opened one
+component at a time below the folder (`openat`), links are never followed, and nothing but
+regular files is ever read: no device, no pipe, no socket.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from vault.errors import BackendError, BadInput
+from vault.formats import jsontext
+from vault.model import Json
+
+NAMES_LIMIT = 100_000
+DEPTH_LIMIT = 16
+NAME_BYTES_LIMIT = 1024
+JSON_BYTES_LIMIT = 64 * 1024 * 1024
+HEAD_BYTES = 4096
+
+_FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
+_FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+_UNWANTED = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
+_THEIR_FAULT = {
+    errno.ENOENT: "is not there",
+    errno.ELOOP: "is a link, and links are not followed",
+    errno.ENOTDIR: "is not there, or is a link, and links are not followed",
+    errno.EISDIR: "is a folder",
+    errno.ENXIO: "is not a regular file",
+    errno.EACCES: "may not be read",
+    errno.EPERM: "may not be read",
+    errno.ENAMETOOLONG: "has too long a name",
+    errno.ESTALE: "is not there any more",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One name in a folder: `kind` is file, folder, link or special."""
+
+    name: str
+    kind: str
+    size_bytes: int
+
+
+def relative(name: str) -> str:
+    """`name` as a clean relative POSIX path, or `BadInput`.
+
+    Refused: `..`, absolute paths, NUL and other control characters, backslashes, text that is
+    no UTF-8, more than 1024 bytes, more than 16 levels. `.` and doubled slashes are dropped.
+    """
+    parts = [part for part in name.split("/") if part not in {"", "."}]
+    try:
+        length = len(name.encode())
+    except UnicodeEncodeError:
+        raise BadInput("A file name in the bundle is not UTF-8.") from None
+    if length > NAME_BYTES_LIMIT or len(parts) > DEPTH_LIMIT:
+        raise BadInput("A file name in the bundle is too long or too deep.")
+    if not parts or ".." in parts or name.startswith("/"):
+        raise BadInput(f"{name!a} does not name a file inside the bundle.")
+    if _UNWANTED.search(name):
+        raise BadInput(f"{name!a} holds characters that no file name may hold here.")
+    return "/".join(parts)
+
+
+class Source:
+    """One place that may hold a session. Holds nothing open between calls.
+
+    `path` is as the user gave it. With `follow` (for what a user named) a link as the path
+    itself is followed, and `BadInput` raised at once for what is no file or folder; without,
+    every later call refuses it. Raises `BadInput` where there is nothing.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, follow: bool = True) -> None:
+        self.path = Path(path)
+        self._adopted: dict[str, int] = {}
+        self._listings: dict[str, tuple[Entry, ...]] = {}
+        try:
+            self._place = os.path.abspath(self.path)  # noqa: PTH100  Path.resolve follows links
+            found = os.lstat(self._place)
+            if follow and stat.S_ISLNK(found.st_mode):
+                self._place = os.path.realpath(self._place)
+                found = os.lstat(self._place)
+        except (OSError, ValueError) as error:
+            raise _translated(error, str(self.path)) from None
+        self.is_folder = stat.S_ISDIR(found.st_mode)
+        if follow and not self.is_folder and not stat.S_ISREG(found.st_mode):
+            raise BadInput(f"{str(self.path)!a} is neither a regular file nor a folder.")
+        self._size = found.st_size
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    @property
+    def name(self) -> str:
+        """The last component of where the bytes really are."""
+        return os.path.basename(self._place)  # noqa: PTH119  a string, and on the hot path
+
+    def listing(self, folder: str = "") -> tuple[Entry, ...]:
+        """What lies directly in `folder`, sorted by name; empty if there is no such folder."""
+        if not self.is_folder:
+            return ()
+        if folder not in self._listings:
+            try:
+                descriptor = self._descend(folder.split("/") if folder else [])
+            except BadInput as error:
+                if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+                    return ()
+                raise
+            try:
+                self._listings[folder] = tuple(sorted(_scan(descriptor), key=lambda e: e.name))
+            finally:
+                os.close(descriptor)
+        return self._listings[folder]
+
+    def files(self) -> dict[str, int]:
+        """Every file of the session and its size, sorted by name.
+
+        Raises `BadInput`, naming it, for any link or special file, any name that is refused
+        (see `relative`), and more than 100,000 names.
+        """
+        if not self.is_folder:
+            return {relative(self.name): self._size} | self._adopted
+        found: dict[str, int] = {}
+        self._collect("", found)
+        return dict(sorted(found.items()))
+
+    def adopt(self, name: str) -> bool:
+        """Take a file that lies beside a lone file into its session; False if none is there."""
+        try:
+            with self.open(name) as stream:
+                size = os.fstat(stream.fileno()).st_size
+        except BadInput as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return False
+            raise
+        self._adopted[name] = size
+        return True
+
+    def open(self, name: str) -> io.FileIO:
+        """A fresh unbuffered stream of a regular file; raises `BadInput` otherwise."""
+        return io.FileIO(self._descriptor(name)[0], "rb")
+
+    def opener(self, name: str, size_bytes: int) -> Callable[[], BinaryIO]:
+        """What `Original.open` promises: each call a stream of exactly that many bytes.
+
+        Reading to the end raises `BadInput` if the file changed meanwhile.
+        """
+
+        def again() -> BinaryIO:
+            descriptor, found = self._descriptor(name)
+            stream = _Watched(descriptor, name, found)
+            if found.st_size != size_bytes:
+                stream.close()
+                raise BadInput(f"{name!a} changed while it was read.")
+            return stream
+
+        return again
+
+    def head(self, name: str) -> bytes:
+        """The first 4096 bytes of a file, or all of a shorter one."""
+        with self.open(name) as stream:
+            return stream.read(HEAD_BYTES)
+
+    def json(self, name: str, limit: int = JSON_BYTES_LIMIT) -> Json:
+        """The JSON value in a file of at most `limit` bytes; `BadInput` for anything else."""
+        with self.open(name) as stream:
+            if os.fstat(stream.fileno()).st_size > limit:
+                raise BadInput(f"{name!a} is larger than {limit >> 20} MiB.")
+            return jsontext.parse(stream.read(limit), name)
+
+    def _descriptor(self, name: str) -> tuple[int, os.stat_result]:
+        """An open descriptor of a regular file, for the caller to close, and what it is."""
+        parts = relative(name).split("/")
+        folder = self._descend(parts[:-1])
+        try:
+            descriptor = os.open(parts[-1], _FILE, dir_fd=folder)
+        except OSError as error:
+            raise _translated(error, name) from error
+        finally:
+            os.close(folder)
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            os.close(descriptor)
+            raise BadInput(f"{name!a} is not a regular file.")
+        return descriptor, found
+
+    def _descend(self, folders: list[str]) -> int:
+        """An open descriptor of the folder; the caller closes it."""
+        root = self._place if self.is_folder else os.path.dirname(self._place)  # noqa: PTH120
+        name = str(self.path)
+        try:
+            descriptor = os.open(root, _FOLDER | (os.O_NOFOLLOW if self.is_folder else 0))
+            for name in folders:
+                try:
+                    inner = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
+                finally:
+                    os.close(descriptor)
+                descriptor = inner
+        except OSError as error:
+            raise _translated(error, name) from error
+        return descriptor
+
+    def _collect(self, folder: str, found: dict[str, int], depth: int = 1) -> None:
+        if depth > DEPTH_LIMIT:
+            raise BadInput("The bundle has too many folders inside each other.")
+        for entry in self.listing(folder):
+            name = relative(f"{folder}/{entry.name}" if folder else entry.name)
+            if entry.kind == "folder":
+                self._collect(name, found, depth + 1)
+            elif entry.kind == "file":
+                found[name] = entry.size_bytes
+            else:
+                raise BadInput(f"{name!a} is a {entry.kind} file; only regular files are taken.")
+        if len(found) > NAMES_LIMIT:
+            raise BadInput(f"The bundle holds more than {NAMES_LIMIT} files.")
+
+
+class _Watched(io.FileIO):
+    """A regular file that notices, at its end, that it changed since it was opened."""
+
+    def __init__(self, descriptor: int, name: str, found: os.stat_result) -> None:
+        super().__init__(descriptor, "rb")
+        self._title = name
+        self._found = (found.st_size, found.st_mtime_ns)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        try:
+            data = super().read(-1 if size is None else size)
+        except OSError as error:
+            raise _translated(error, self._title) from error
+        if size is None or len(data) < size or size < 0:
+            self._still_the_same()
+        return data
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]  # narrower than Buffer, which 3.11 cannot name
+        try:
+            count = super().readinto(buffer)
+        except OSError as error:
+            raise _translated(error, self._title) from error
+        if not count:
+            self._still_the_same()
+        return count
+
+    def _still_the_same(self) -> None:
+        now = os.fstat(self.fileno())
+        if (now.st_size, now.st_mtime_ns) != self._found:
+            raise BadInput(f"{self._title!a} changed while it was read.")
+
+
+def _scan(descriptor: int) -> Iterator[Entry]:
+    """The entries of an open folder, at most one more than may be; nothing is followed."""
+    with os.scandir(descriptor) as entries:
+        for count, entry in enumerate(entries):
+            if count > 10 * NAMES_LIMIT:
+                raise BadInput("A folder holds too many files.")
+            if entry.is_symlink():
+                yield Entry(entry.name, "link", 0)
+            elif entry.is_dir(follow_symlinks=False):
+                yield Entry(entry.name, "folder", 0)
+            elif entry.is_file(follow_symlinks=False):
+                size = entry.stat(follow_symlinks=False).st_size
+                yield Entry(entry.name, "file", size)
+            else:
+                yield Entry(entry.name, "special", 0)
+
+
+def _translated(error: Exception, name: str) -> BadInput | BackendError:
+    """The one place where the file system's errors become ours."""
+    if isinstance(error, OSError):
+        reason = _THEIR_FAULT.get(error.errno or 0)
+        if reason is None:
+            return BackendError(f"{name!a} cannot be read: {error.strerror}.", retryable=True)
+        return BadInput(f"{name!a} {reason}.")
+    return BadInput(f"{name!a} is not a path.")

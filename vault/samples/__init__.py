@@ -1,0 +1,11 @@
+"""Three small sessions to try the archive on, made by the project itself (see README.md)."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+
+def folder() -> Path:
+    """The folder that holds the sample sessions: two bundles and a voicemail."""
+    return Path(str(files(__name__) / "sessions"))
