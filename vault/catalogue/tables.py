@@ -1,0 +1,280 @@
+"""The shelves: every table of the catalogue, the same on SQLite and PostgreSQL.
+
+What is kept in clear is ours (ids, states, instants, sizes, names of laws); whatever can
+name a person arrives sealed or hashed under a key. README.md goes column by column. The
+migrations make these tables, and a test holds the two to each other.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.types import TypeEngine
+
+from vault.model import Compartment, PrivacyLevel, State
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_EnumT = TypeVar("_EnumT", bound=StrEnum)
+
+
+def storable(value: str) -> str:
+    """`value` unchanged, if both databases can keep it: no NUL, no lone surrogate.
+
+    Raises ValueError, which never quotes the text.
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("Text for the catalogue holds a lone surrogate.") from None
+    if "\0" in value:
+        raise ValueError("Text for the catalogue holds a NUL.")
+    return value
+
+
+class Clear(TypeDecorator[str]):
+    """Text of our own, ordered by code point on every database."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
+        """A database's own collation would order ids its own way; "C" is plain bytes."""
+        return Text(collation="C") if dialect.name == "postgresql" else Text()
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 (the base class's signature)
+        return None if value is None else storable(str(value))
+
+
+class Choice(Clear, Generic[_EnumT]):
+    """One value of an enumeration, kept by its name in the model."""
+
+    cache_ok = True
+
+    def __init__(self, kind: type[_EnumT]) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> _EnumT | None:  # noqa: ARG002 (the base class's signature)
+        return None if value is None else self.kind(value)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware instant as whole microseconds since 1970 UTC: exact, ordered, the same on both.
+
+    Raises ValueError for a naive datetime. Answers aware UTC.
+    """
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 (the base class's signature)
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("An instant for the catalogue must be aware.")
+        return (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 (the base class's signature)
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pk",
+        "fk": "%(table_name)s_%(column_0_name)s_fk",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ix": "%(table_name)s_%(column_0_N_name)s",
+        "ck": "%(table_name)s_%(constraint_name)s",
+    }
+)
+
+
+def _clear(name: str, *, primary_key: bool = False) -> Column[str]:
+    return Column(name, Clear, primary_key=primary_key, nullable=False)
+
+
+def _sealed(name: str) -> Column[bytes]:
+    return Column(name, LargeBinary, nullable=False)
+
+
+def _whole(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False)
+
+
+def _instant(name: str) -> Column[datetime]:
+    return Column(name, Instant, nullable=False)
+
+
+def _of_session(*, primary_key: bool = False) -> Column[str]:
+    return Column(
+        "session_id", Clear, ForeignKey("sessions.id"), primary_key=primary_key, nullable=False
+    )
+
+
+# The two sealed columns come last: SQLite walks a row from its start, so that reading the
+# short columns never touches the pages that a long timeline spills onto.
+sessions = Table(
+    "sessions",
+    metadata,
+    _clear("id", primary_key=True),
+    _clear("tenant"),
+    _clear("format"),
+    Column("state", Choice(State), nullable=False),
+    _instant("started_at"),
+    _instant("ended_at"),
+    Column("duration_ns", BigInteger),
+    _instant("deposited_at"),
+    _clear("deposited_by"),
+    Column("privacy_level", Choice(PrivacyLevel), nullable=False),
+    _clear("class_name"),
+    _clear("bucket"),
+    _sealed("fingerprint"),
+    _whole("content_bytes"),
+    _sealed("metadata"),
+    _sealed("timeline"),
+    UniqueConstraint("tenant", "fingerprint"),
+    Index(None, "tenant", "id"),
+    Index(None, "tenant", "content_bytes"),
+    Index(None, "tenant", "started_at"),
+    Index(None, "tenant", "state", "id"),
+    Index(None, "tenant", "class_name", "id"),
+    Index(None, "tenant", "bucket", "id"),
+    Index(None, "tenant", "format", "id"),
+    Index(None, "tenant", "deposited_by", "id"),
+)
+
+#: Which law a session is under: `kind` is jurisdiction or regime, `position` keeps the order.
+laws = Table(
+    "laws",
+    metadata,
+    _of_session(primary_key=True),
+    _clear("kind", primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    _clear("name"),
+    Index(None, "kind", "name", "session_id"),
+    sqlite_with_rowid=False,
+)
+
+objects = Table(
+    "objects",
+    metadata,
+    _clear("id", primary_key=True),
+    _of_session(),
+    Column("compartment", Choice(Compartment), nullable=False),
+    _clear("kind"),
+    _clear("store_key"),
+    _clear("version"),
+    _whole("size_bytes"),
+    _sealed("sha256"),
+    _sealed("manifest"),
+    _instant("created_at"),
+    Index(None, "session_id"),
+    Index(None, "store_key"),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", LargeBinary, primary_key=True, nullable=False),
+    _clear("tenant"),
+    _clear("bucket"),
+    _whole("generation"),
+    _clear("state"),
+    Column("wrapped", LargeBinary),
+    _instant("created_at"),
+    UniqueConstraint("tenant", "bucket", "generation"),
+    CheckConstraint("(state = 'destroyed') = (wrapped IS NULL)", name="destroyed_has_no_key"),
+)
+
+records = Table(
+    "records",
+    metadata,
+    _of_session(primary_key=True),
+    Column("compartment", Choice(Compartment), primary_key=True, nullable=False),
+    Column("key_id", LargeBinary, ForeignKey("keys.id"), nullable=False),
+    _sealed("record"),
+    Index(None, "key_id"),
+)
+
+#: The primary key is also the look-up: all sessions of one keyed hash lie side by side.
+lookups = Table(
+    "lookups",
+    metadata,
+    _clear("kind", primary_key=True),
+    Column("hash", LargeBinary, primary_key=True, nullable=False),
+    _of_session(primary_key=True),
+    Index(None, "session_id"),
+    sqlite_with_rowid=False,
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    _clear("id", primary_key=True),
+    _clear("name"),
+    _clear("queue"),
+    _of_session(),
+    _whole("version"),
+    _clear("state"),
+    _whole("attempts"),
+    _instant("created_at"),
+    Column("sent_at", Instant),
+    Column("lease_until", Instant),
+    Column("error", Clear),
+    UniqueConstraint("session_id", "name", "version"),
+    Index(None, "state"),
+)
+
+#: Not ended. The words are those of the index below, so that both databases use it: ended
+#: jobs pile up for years and must cost nothing.
+job_is_open = text("jobs.state IN ('pending', 'sent')")
+_open = text("state IN ('pending', 'sent')")
+Index(
+    "jobs_open",
+    jobs.c.created_at,
+    jobs.c.id,
+    sqlite_where=_open,
+    postgresql_where=_open,
+)
+
+actors = Table(
+    "actors",
+    metadata,
+    _clear("id", primary_key=True),
+    _sealed("name_hash"),
+    _sealed("name"),
+    _clear("role"),
+    _sealed("token_hash"),
+    _instant("created_at"),
+    UniqueConstraint("name_hash"),
+)
+
+settings = Table("settings", metadata, _clear("name", primary_key=True), _sealed("value"))
+
+#: What makes a row new. A second one is left out rather than refused.
+SAID_ONCE = {
+    sessions: ("tenant", "fingerprint"),
+    lookups: ("kind", "hash", "session_id"),
+    jobs: ("session_id", "name", "version"),
+    keys: ("tenant", "bucket", "generation"),
+    actors: ("name_hash",),
+    settings: ("name",),
+}
