@@ -82,8 +82,8 @@ def seal_bytes(key: bytes, context: bytes, plaintext: bytes) -> bytes:
 
 def open_bytes(key: bytes, context: bytes, sealed: Buffer) -> bytes:
     """The plaintext of a small object, whole and verified, or `IntegrityError`."""
-    decryptor = Cobblestone256Decryptor(key, context)
     try:
+        decryptor = Cobblestone256Decryptor(key, context)
         return decryptor.update(sealed) + decryptor.finalize()
     except (InvalidTag, ValueError) as error:
         raise IntegrityError("A sealed value does not open: it was altered.") from error
@@ -113,7 +113,8 @@ class RangeReader:
         self._fetch = fetch
         header = self._exactly(0, HEADER_BYTES)
         material = HKDFExpand(SHA512(), 76, _LABEL + header[:SALT_BYTES] + context).derive(key)
-        if not hmac.compare_digest(material[44:], header[SALT_BYTES:]):
+        fits = hmac.compare_digest(material[44:], header[SALT_BYTES:])
+        if not fits or len(key) != KEY_BYTES:  # HKDF itself takes a key of any length
             raise IntegrityError("A sealed object does not open with this key: wrong or altered.")
         self._aead = AESGCM(material[:32])
         self._nonce = int.from_bytes(material[32:44], "big")
