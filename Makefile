@@ -54,6 +54,6 @@ clean:    ## remove .venv and what tools left behind
 	@touch $@
 
 .venv/%.stamp: requirements-%.lock .venv/run.stamp
-	@echo "Installing what its $* need (some minutes the first time) ..."
+	@echo "Installing the packages of $< (some minutes the first time) ..."
 	@$(INSTALL) --require-hashes --only-binary :all: -r $<
 	@touch $@
