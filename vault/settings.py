@@ -19,18 +19,26 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="STRONGROOM_", extra="ignore", frozen=True)
 
-    home: Path = Field(Path("~/.strongroom"), description="The archive's own folder.")
-    store_url: str = Field("file://objects", description="file://, s3:// or minio://.")
-    kms_url: str = Field("keyring://", description="keyring://, transit://, aws-kms://, pkcs11://.")
-    catalogue_url: str = Field("sqlite://", description="sqlite:// or postgresql://.")
+    home: Path = Field(default=Path("~/.strongroom"), description="The archive's own folder.")
+    store_url: str = Field(default="file://objects", description="file://, s3:// or minio://.")
+    kms_url: str = Field(
+        default="keyring://", description="keyring://, transit://, aws-kms://, pkcs11://."
+    )
+    catalogue_url: str = Field(default="sqlite://", description="sqlite:// or postgresql://.")
     broker_url: str | None = Field(
         None, description="redis://, for workers; jobs run here without."
     )
-    passphrase_file: Path | None = Field(None, description="Opens the keyring file.")
-    passphrase: str | None = Field(None, description="The same, less well kept.", repr=False)
-    default_class: str = Field("long", description="The retention class of a deposit naming none.")
-    consent: str = Field("optional", description="`required` refuses deposits without consent.")
-    test_now: str | None = Field(None, description="The time, in a home with a test clock.")
+    passphrase_file: Path | None = Field(default=None, description="Opens the keyring file.")
+    passphrase: str | None = Field(
+        default=None, description="The same, less well kept.", repr=False
+    )
+    default_class: str = Field(
+        default="long", description="The retention class of a deposit naming none."
+    )
+    consent: str = Field(
+        default="optional", description="`required` refuses deposits without consent."
+    )
+    test_now: str | None = Field(default=None, description="The time, in a home with a test clock.")
 
     @property
     def folder(self) -> Path:

@@ -1,0 +1,1 @@
+"""What runs behind the queue: handlers of jobs, the relay, the Celery application."""

@@ -104,14 +104,12 @@ def relay(room: Room) -> int:
             return told
 
 
-def run(
-    room: Room, session_ids: Sequence[str] | None = None, *, progress: Progress = silent
-) -> int:
-    """Do every job of these sessions (of all, if none are named) in this process; how many.
+def run(room: Room, session_ids: Sequence[str], *, progress: Progress = silent) -> int:
+    """Do every job of these sessions in this process; how many that were.
 
     Waits for a job that another process holds: either that one ends it, or its lease runs out.
     """
-    if session_ids is not None and not session_ids:
+    if not session_ids:
         return 0
     done = 0
     while True:
@@ -119,10 +117,18 @@ def run(
         if job is not None:
             _do(room, job, progress)
             done += 1
-        elif session_ids is None or not _held(room, session_ids):
+        elif not _held(room, session_ids):
             return done
         else:
             time.sleep(0.2)
+
+
+def run_next(room: Room) -> bool:
+    """Do the oldest job that nobody holds; False if there is none."""
+    job = _next(room, None)
+    if job is not None:
+        _do(room, job, silent)
+    return job is not None
 
 
 def run_one(room: Room, job_id: str) -> bool:

@@ -16,6 +16,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from policies.model import CLASSES
 from vault.errors import BadInput, NotFound, UsageError
@@ -280,7 +281,7 @@ def _e164(text: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-def status(catalogue: Catalogue, kms: KeyManagement) -> dict[str, object]:
+def status(catalogue: Catalogue, kms: KeyManagement) -> dict[str, Any]:
     """The state of the hierarchy: every generation, how many records, which root."""
     with catalogue.transaction() as tx:
         counts = tx.count_records()

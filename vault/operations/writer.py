@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import queue
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +16,7 @@ from vault.operations import describe
 from vault.operations.keys import DataKey
 from vault.operations.room import Room
 from vault.ports import Buffer, Stored
+from vault.seal import pack
 from vault.seal.pack import Packer
 
 _QUEUED_BLOCKS = 16
@@ -98,7 +101,20 @@ class ObjectWriter:
                 raise item
             yield item
 
+    def _read_back(self, stored: Stored) -> None:
+        """Hash, as a reader will see them, the parts that could not be hashed on the way."""
+        if not (unhashed := self.packer.unhashed()):
+            return
+        fetch = partial(self._room.store.get, stored.key, stored.version)
+        reader = self._key.reader("pack", self._id, fetch, stored.size_bytes)
+        for part in unhashed:
+            digest = hashlib.sha256()
+            for block in pack.stream(reader, part):
+                digest.update(block)
+            self.packer.digest_as(part.name, digest.hexdigest())
+
     def _recorded(self, stored: Stored) -> ObjectRow:
+        self._read_back(stored)
         parts = self.packer.parts()
         return ObjectRow(
             id=self._id,

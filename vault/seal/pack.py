@@ -39,17 +39,27 @@ class Packer:
         return block
 
     def prepend(self, name: str, block: Buffer) -> Buffer:
-        """The same for bytes that belong before all others of their part, once, at its end.
+        """The same for bytes that belong before all others of their part.
 
-        For containers whose header is only known when the rest is written. The part's digest
-        is then that of the bytes in reading order, which the caller passes to `digest_as`.
+        For containers whose header is known only when the rest is written. The digest of
+        such a part cannot be had on the way; `digest_as` has to state it.
         """
-        self._place(self._open[name], len(block), at_front=True)
+        part = self._open[name]
+        part.stated = ""
+        self._place(part, len(block), at_front=True)
         return block
 
+    def drop(self, name: str) -> None:
+        """Forget a part that came to nothing; its bytes stay in the object, part of nothing."""
+        self._open.pop(name, None)
+
     def digest_as(self, name: str, sha256: str) -> None:
-        """State a part's digest where its bytes did not arrive in reading order."""
+        """State the digest, in reading order, of a part that was prepended to."""
         self._open[name].stated = sha256
+
+    def unhashed(self) -> list[Part]:
+        """The parts whose digest nobody has stated yet."""
+        return [p for p in self.parts() if not p.sha256]
 
     def parts(self) -> list[Part]:
         """Every part so far."""
@@ -60,7 +70,7 @@ class Packer:
                 compartment=self._compartment,
                 media_type=part.media_type,
                 size_bytes=sum(length for _, length in part.extents),
-                sha256=part.stated or part.digest.hexdigest(),
+                sha256=part.digest.hexdigest() if part.stated is None else part.stated,
                 extents=tuple(part.extents),
             )
             for name, part in self._open.items()

@@ -1,0 +1,91 @@
+"""The verbs, gathered. Global options may stand anywhere on the line."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from vault.cli import archive, installation, sessions
+from vault.cli.desk import Desk
+from vault.errors import StrongroomError, exit_code
+
+app = typer.Typer(
+    name="strongroom",
+    help="A privacy-first, encrypted archive for finished voice and agent sessions.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _globals(
+    context: typer.Context,
+    home: Annotated[
+        Path | None, typer.Option(help="The archive's folder [STRONGROOM_HOME, ~/.strongroom].")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    actor: Annotated[str, typer.Option(help="Who acts.")] = "owner",
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error arose.")] = False,
+) -> None:
+    context.obj = Desk(home, json, actor, debug)
+
+
+sessions.register(app)
+archive.register(app)
+installation.register(app)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command; its exit code, as the contract says."""
+    given = _globals_first(sys.argv[1:] if arguments is None else arguments)
+    try:
+        result = typer.main.get_command(app).main(given, "strongroom", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  the last door
+        if "--debug" in given:
+            traceback.print_exc()
+        return _explain(error)
+    return result if isinstance(result, int) else 0
+
+
+def _explain(error: BaseException) -> int:
+    """Say what happened, without content, and choose the exit code."""
+    if isinstance(error, click.ClickException):
+        error.show()
+        return 2
+    if isinstance(error, KeyboardInterrupt | click.exceptions.Abort):
+        return _end("Interrupted; what was finished stays done.", 1)
+    if isinstance(error, StrongroomError):
+        return _end(str(error), exit_code(error))
+    return _end(f"Unexpected {type(error).__name__}; --debug shows where.", 1)
+
+
+def _end(message: str, code: int) -> int:
+    Desk().say(f"strongroom: {message}")
+    return code
+
+
+def _globals_first(arguments: list[str]) -> list[str]:
+    """The same arguments with the global options in front, wherever they stood before `--`."""
+    front, rest = [], []
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            rest += [word, *words]
+        elif word in {"--json", "--debug"} or word.startswith(("--home=", "--actor=")):
+            front.append(word)
+        elif word in {"--home", "--actor"}:
+            front += [word, *[value for value in [next(words, None)] if value is not None]]
+        else:
+            rest.append(word)
+    return front + rest

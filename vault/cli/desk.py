@@ -1,0 +1,107 @@
+"""The desk: what every verb shares. Opens the archive, prints answers, shows progress."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from vault.operations.room import Room
+    from vault.settings import Settings
+
+_TICK_SECONDS = 0.1
+
+
+@dataclass(slots=True)
+class Desk:
+    """The global options, and the ways to answer."""
+
+    home: Path | None = None
+    as_json: bool = False
+    actor: str = "owner"
+    debug: bool = False
+
+    def settings(self) -> Settings:
+        """The settings for the chosen home."""
+        from vault.settings import load
+
+        return load(self.home)
+
+    @contextmanager
+    def room(self) -> Iterator[Room]:
+        """The archive, open for the acting actor."""
+        from vault.bootstrap import open_room
+
+        with open_room(self.settings(), self.actor) as room:
+            yield room
+
+    def answer(self, document: Mapping[str, Any], lines: Sequence[str]) -> None:
+        """Print the one JSON document, or the lines for people."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(document) + "\n")
+        else:
+            sys.stdout.writelines(_printable(line) + "\n" for line in lines)
+
+    def say(self, message: str) -> None:
+        """A message on standard error."""
+        sys.stderr.write(_printable(message) + "\n")
+
+    def progress(self) -> Progress:
+        """Something that shows work on standard error, if anybody watches."""
+        return Progress(watched=sys.stderr.isatty())
+
+
+class Progress:
+    """One line on standard error, rewritten at most ten times a second; thread-safe enough."""
+
+    def __init__(self, *, watched: bool) -> None:
+        self._watched = watched
+        self._last = 0.0
+        self._shown = False
+
+    def __call__(self, what: str, done: int, total: int | None) -> None:
+        now = time.monotonic()
+        if not self._watched or now - self._last < _TICK_SECONDS:
+            return
+        self._last, self._shown = now, True
+        share = f"{100 * done // total} %" if total else f"{done}"
+        sys.stderr.write(f"\r\x1b[K{what} {share}")
+        sys.stderr.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+
+
+def size(count: int) -> str:
+    """A number of bytes as people read it."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def duration(nanoseconds: int | None) -> str:
+    """A duration as minutes and seconds."""
+    if nanoseconds is None:
+        return "–"
+    minutes, seconds = divmod(nanoseconds / 1e9, 60)
+    return f"{minutes:.0f}:{seconds:04.1f}"
+
+
+def _printable(line: str) -> str:
+    """`line` without anything that could steer a terminal or not be encoded for it."""
+    safe = "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line)
+    encoding = sys.stdout.encoding or "utf-8"
+    return safe.encode(encoding, "replace").decode(encoding)

@@ -1,0 +1,78 @@
+"""Verbs on the installation: init, upgrade, doctor, up, demo."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from vault.cli.desk import Desk
+
+
+def register(app: typer.Typer) -> None:
+    """Add these verbs."""
+    for verb in (init, upgrade, doctor, up, demo):
+        app.command(verb.__name__)(verb)
+
+
+def init(
+    context: typer.Context,
+    test_clock: Annotated[
+        bool, typer.Option("--test-clock", help="Time comes from STRONGROOM_TEST_NOW.")
+    ] = False,
+    passphrase_file: Annotated[
+        str | None, typer.Option(help="Protects the keyring file. Needed again at every use.")
+    ] = None,
+) -> None:
+    """Make the home: keyring, catalogue, store, signing key, owner."""
+    from pathlib import Path
+
+    from vault import bootstrap
+
+    desk: Desk = context.obj
+    settings = desk.settings()
+    if passphrase_file is not None:
+        settings = settings.model_copy(update={"passphrase_file": Path(passphrase_file)})
+    document = bootstrap.init(settings, test_clock=test_clock)
+    lines = [f"made {document['home']}", f"public key {document['public_key']}"]
+    desk.answer(document, [*lines, "next: strongroom doctor, strongroom deposit PATH"])
+
+
+def upgrade(context: typer.Context) -> None:
+    """Bring the catalogue to this version's schema. Back it up first."""
+    from vault import bootstrap
+
+    desk: Desk = context.obj
+    bootstrap.upgrade(desk.settings())
+    desk.answer({"upgraded": True}, ["the catalogue is up to date"])
+
+
+def doctor(context: typer.Context) -> int:
+    """Say what this installation can and cannot promise."""
+    from vault.operations import doctor as checking
+
+    desk: Desk = context.obj
+    with desk.room() as room, desk.progress() as progress:
+        findings = checking.examine(room, desk.settings().folder, progress=progress)
+    checks = [{"name": f.name, "ok": f.ok, "detail": f.detail} for f in findings]
+    lines = [f"{'ok  ' if f.ok else 'WARN'}  {f.name:<22} {f.detail}" for f in findings]
+    desk.answer({"checks": checks}, lines)
+    return 6 if any(not f.ok and f.name in checking.VITAL for f in findings) else 0
+
+
+def up(
+    context: typer.Context,
+    concurrency: Annotated[int, typer.Option(min=1, help="Jobs at a time.")] = 1,
+) -> int:
+    """Run worker and scheduler together until interrupted."""
+    from vault.cli.up import serve
+
+    desk: Desk = context.obj
+    return serve(desk, concurrency)
+
+
+def demo(context: typer.Context) -> None:
+    """The whole story on packaged sample sessions, in a throw-away home."""
+    from vault.cli.demo import play
+
+    play(context.obj)

@@ -1,0 +1,63 @@
+"""`strongroom up`: worker and scheduler in one process, until it is interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from vault.cli.desk import Desk
+from vault.errors import BackendError
+
+if TYPE_CHECKING:
+    from vault.operations.room import Room
+
+_IDLE_SECONDS = 1.0
+
+
+def serve(desk: Desk, concurrency: int) -> int:
+    """Do jobs as they come: through the broker if there is one, else from the catalogue."""
+    # Worker processes open the archive themselves and have to find the same home.
+    os.environ["STRONGROOM_HOME"] = str(desk.settings().folder)
+    with desk.room() as room:
+        if room.queue is not None:
+            desk.say("working through the broker; interrupt to stop")
+            room.queue.serve(concurrency)
+        else:
+            desk.say("working without a broker; interrupt to stop")
+            _without_broker(desk, room, concurrency)
+    return 0
+
+
+def _without_broker(desk: Desk, room: Room, concurrency: int) -> None:
+    """Threads that take one job after the other; an interrupted job goes back to the catalogue."""
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    threads = [
+        threading.Thread(target=_work, args=(desk, room, stop), name=f"worker-{n}")
+        for n in range(concurrency)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _work(desk: Desk, room: Room, stop: threading.Event) -> None:
+    from vault.operations import jobs
+
+    while not stop.is_set():
+        try:
+            done = jobs.run_next(room)
+        except BackendError as error:
+            desk.say(f"a job was given back: {error}")
+            done = False
+        if not done:
+            stop.wait(_IDLE_SECONDS)
