@@ -51,7 +51,7 @@ def running(
                 ),
             )
         try:
-            if _came_up(process, lambda chosen=chosen: answers(chosen)):  # type: ignore[misc] # a bound default
+            if _came_up(process, answers, chosen):
                 yield chosen, process.pid
                 return
         finally:
@@ -61,13 +61,15 @@ def running(
     raise RuntimeError(f"{Path(command(chosen)[0]).name} did not start:\n{tail}")
 
 
-def _came_up(process: subprocess.Popen[bytes], answers: Callable[[], bool]) -> bool:
+def _came_up(
+    process: subprocess.Popen[bytes], answers: Callable[[Sequence[int]], bool], ports: Sequence[int]
+) -> bool:
     """Whether the process answers in time; False as soon as it has ended."""
     give_up = time.monotonic() + START_SECONDS
     while time.monotonic() < give_up:
         if process.poll() is not None:
             return False
-        if answers():
+        if answers(ports):
             return process.poll() is None
         time.sleep(0.02)
     return False

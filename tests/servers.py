@@ -33,8 +33,24 @@ import botocore.exceptions
 import psycopg
 import redis
 
-from tests.processes import LOOPBACK, environment, running
-from tests.processes import free_ports as free_ports
+from tests.processes import LOOPBACK, environment, free_ports, running
+
+__all__ = [
+    "LOOPBACK",
+    "KmsServer",
+    "PostgresServer",
+    "S3Server",
+    "TransitServer",
+    "ValkeyServer",
+    "free_ports",
+    "fresh_database",
+    "moto_kms",
+    "openbao",
+    "postgres",
+    "s3_client",
+    "seaweedfs",
+    "valkey",
+]
 
 NOBODY = 65534
 
