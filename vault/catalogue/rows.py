@@ -92,7 +92,7 @@ class Rows:
     def _counts(self, column: Column[_RowT], table: Table) -> dict[_RowT, int]:
         """How many rows there are for each value of `column`."""
         counted = select(column, func.count()).select_from(table).group_by(column)
-        return dict(self._run(counted).tuples().all())
+        return dict(self._run(counted).all())
 
     def _change(self, statement: Executable, what: str) -> None:
         """Run an UPDATE that must meet its row. Raises `NotFound`."""
