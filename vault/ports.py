@@ -72,6 +72,13 @@ class ObjectStore(Protocol):
 
     url: str
 
+    def create(self) -> None:
+        """Make the folder, or the bucket with Object Lock and versions; nothing else does.
+
+        Idempotent: one that is there is left as it is.
+        """
+        ...
+
     def put(self, key: str, blocks: Iterable[Buffer], *, lock: Lock | None = None) -> Stored:
         """Store the concatenation of `blocks` under `key` and answer once it is durable.
 

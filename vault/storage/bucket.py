@@ -1,0 +1,169 @@
+"""Keeps the contract of `ObjectStore` with the operations of S3, whichever client makes them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+
+from vault.errors import NotFound, Refused, StrongroomError
+from vault.ports import Buffer, Finding, Lock, Stored
+from vault.storage import probe
+from vault.storage.calls import Calls, Entry
+from vault.storage.contract import (
+    PROBE_PREFIX,
+    LockDroppedError,
+    checked_key,
+    checked_prefix,
+    checked_range,
+    covers,
+    whole_seconds,
+)
+from vault.storage.failures import NO_LOCK, AnswerError, nonsense
+from vault.storage.multipart import Sender
+
+
+class BucketStore:
+    """A bucket, or everything under `prefix` in it (empty, or ending in a slash)."""
+
+    locks_bind_others = True
+
+    def __init__(self, url: str, calls: Calls, prefix: str) -> None:
+        self.url = url
+        self._calls = calls
+        self._prefix = prefix
+        self._sender = Sender(calls)
+
+    def create(self) -> None:
+        self._calls.create()
+
+    def put(self, key: str, blocks: Iterable[Buffer], *, lock: Lock | None = None) -> Stored:
+        name = self._name(key)
+        wanted = whole_seconds(lock) if lock else None
+        sent = self._sender.send(name, blocks, wanted)
+        version = sent.version or self._calls.head(name).version
+        if wanted:
+            self._make_sure(key, version, wanted)
+        return Stored(key, version, sent.size_bytes, datetime.now(UTC), sent.sha256)
+
+    def _make_sure(self, key: str, version: str, wanted: Lock) -> None:
+        """The lock given with a put is there, or set again; else the object goes."""
+        try:
+            if not covers(self.locked(key, version), wanted):
+                self.lock(key, version, wanted)
+        except BaseException:
+            with contextlib.suppress(StrongroomError):
+                self._calls.remove(self._name(key), version, bypass=True)
+            raise
+
+    def get(
+        self, key: str, version: str, start: int = 0, stop: int | None = None
+    ) -> Iterator[bytes]:
+        if not checked_range(start, stop):
+            self.stat(key, version)
+            return iter(())
+        try:
+            return self._calls.read(self._name(key), version, start, stop)
+        except AnswerError as error:
+            if error.status != 416:
+                raise
+            return iter(())
+
+    def stat(self, key: str, version: str | None = None) -> Stored:
+        found = self._calls.head(self._name(key), version)
+        # A bucket without versions may answer any version asked for with the one it has.
+        if version is not None and found.version != version:
+            raise NotFound(f"{self.url} has no such object or version.")
+        return self._stored(found)
+
+    def versions(self, prefix: str = "") -> Iterator[Stored]:
+        return map(self._stored, self._calls.versions(self._prefix + checked_prefix(prefix)))
+
+    def delete(self, key: str, version: str) -> None:
+        # Looked at first: a bucket without versions removes its one object whatever
+        # version is named.
+        try:
+            self.stat(key, version)
+            self._calls.remove(self._name(key), version)
+        except NotFound:
+            return
+        except AnswerError as error:
+            if not error.retryable and self._frozen(key, version):
+                raise Refused("A lock or a legal hold stands on this object.") from error
+            raise
+
+    def _frozen(self, key: str, version: str) -> bool:
+        lock = self.locked(key, version)
+        return self.held(key, version) or (lock is not None and lock.until > datetime.now(UTC))
+
+    def lock(self, key: str, version: str, lock: Lock) -> None:
+        wanted = whole_seconds(lock)
+        try:
+            self._calls.retain(self._name(key), version, wanted)
+        except AnswerError as error:
+            found = None if error.retryable else self.locked(key, version)
+            if found is not None and not covers(wanted, found):
+                raise Refused("A lock is never shortened or weakened.") from error
+            raise
+        if not covers(self.locked(key, version), wanted):
+            raise LockDroppedError(f"{self.url} silently drops object locks.")
+
+    def locked(self, key: str, version: str) -> Lock | None:
+        try:
+            return self._calls.retention(self._name(key), version)
+        except AnswerError as error:
+            if error.code in NO_LOCK:
+                return None
+            raise
+
+    def hold(self, key: str, version: str, on: bool) -> None:  # noqa: FBT001 - the port's own
+        if not on and not self.held(key, version):
+            self.stat(key, version)
+            return
+        self._calls.set_legal_hold(self._name(key), version, on=on)
+        if self.held(key, version) != on:
+            raise LockDroppedError(f"{self.url} silently drops legal holds.")
+
+    def held(self, key: str, version: str) -> bool:
+        try:
+            return self._calls.legal_hold(self._name(key), version)
+        except AnswerError as error:
+            if error.code in NO_LOCK:
+                return False
+            raise
+
+    def abort_unfinished(self) -> int:
+        seen: set[tuple[str, str]] = set()
+        while unfinished := self._calls.uploads(self._prefix):
+            for name, upload in unfinished:
+                self._calls.abort(name, upload)
+            if seen.issuperset(unfinished):
+                raise nonsense(self.url, "uploads that were aborted are still listed")
+            seen.update(unfinished)
+        return len(seen)
+
+    def probe(self) -> Sequence[Finding]:
+        return probe.findings(self)
+
+    def put_declared(self, key: str, body: bytes, sha256: bytes) -> None:
+        """For the probe: store `body`, declaring `sha256` to be its digest."""
+        self._calls.put(self._name(key), bytearray(body), sha256)
+
+    def put_new(self, key: str, body: bytes, sha256: bytes) -> None:
+        """For the probe: store `body` unless the key is taken."""
+        self._calls.put(self._name(key), bytearray(body), sha256, new=True)
+
+    def discard(self, key: str, version: str) -> None:
+        """For the probe: remove an object of its own, hold and governance lock or not."""
+        if not key.startswith(PROBE_PREFIX):
+            raise ValueError("Only what the probe made may be discarded.")
+        if self.held(key, version):
+            self._calls.set_legal_hold(self._name(key), version, on=False)
+        self._calls.remove(self._name(key), version, bypass=self.locked(key, version) is not None)
+
+    def _name(self, key: str) -> str:
+        return self._prefix + checked_key(key)
+
+    def _stored(self, entry: Entry) -> Stored:
+        key = entry.name.removeprefix(self._prefix)
+        return Stored(key, entry.version, entry.size_bytes, entry.stored_at)
