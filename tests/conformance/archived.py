@@ -23,6 +23,7 @@ from vault.model import (
     ObjectRow,
     PrivacyLevel,
     RecordRow,
+    SessionFilter,
     SessionRow,
     State,
     new_id,
@@ -126,6 +127,16 @@ def jobs_stored(catalogue: Catalogue, count: int) -> list[JobRow]:
     ]
     stored(catalogue, replace(session, jobs=jobs))
     return jobs
+
+
+def count_of_sessions(catalogue: Catalogue) -> int:
+    with catalogue.transaction() as tx:
+        return tx.count_sessions(TENANT, SessionFilter())
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
 
 
 def connected(catalogue: Catalogue) -> Connection:
