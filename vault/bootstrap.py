@@ -76,9 +76,7 @@ def init(settings: Settings, *, test_clock: bool = False) -> dict[str, object]:
     keys = Keys(catalogue, kms, clock, TENANT)
     archive_id = new_id()
     public_key = _signing_key(home, keys, archive_id)
-    with catalogue.transaction() as tx:
-        owner = tx.actor(keys.lookup("actor", "owner"))
-    if owner is None:
+    if not actors.exists(catalogue, keys, "owner"):
         actors.add(catalogue, keys, clock, "owner", "owner")
     catalogue.close()
     document = {

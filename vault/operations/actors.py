@@ -56,10 +56,18 @@ def add(catalogue: Catalogue, keys: Keys, clock: Clock, name: str, role: str) ->
     return token
 
 
+def exists(catalogue: Catalogue, keys: Keys, name: str) -> bool:
+    """Whether there is an actor of that name."""
+    digest = keys.lookup("actor", name)
+    with catalogue.transaction() as tx:
+        return tx.actor(digest) is not None
+
+
 def find(catalogue: Catalogue, keys: Keys, name: str) -> ActorRow:
     """The actor of that name; `NotFound` without echoing the name."""
+    digest = keys.lookup("actor", name)
     with catalogue.transaction() as tx:
-        row = tx.actor(keys.lookup("actor", name))
+        row = tx.actor(digest)
     if row is None:
         raise NotFound("There is no actor of that name; `strongroom actor add` makes one.")
     return row

@@ -88,6 +88,7 @@ class Keys:
         self._tenant = tenant
         self._cache: dict[bytes, tuple[float, bytes]] = {}
         self._lock = threading.Lock()
+        self._tenant_row: KeyRow | None = None  # never rotated, so read once
 
     # --- data keys -----------------------------------------------------------------------
 
@@ -129,14 +130,18 @@ class Keys:
 
     def keyed_hash(self, purpose: str, value: bytes) -> bytes:
         """A hash nobody can try values against without the tenant's key."""
-        root = self._unwrapped(self.active(TENANT_BUCKET))
-        key = keys.object_key(root, "keyed-hash", purpose)
+        key = keys.object_key(self._tenant_root(), "keyed-hash", purpose)
         return hmac.new(key, value, hashlib.sha256).digest()
 
     def tenant_key(self) -> DataKey:
         """Seals what belongs to the archive and to no session, such as the names of actors."""
-        root = self._unwrapped(self.active(TENANT_BUCKET))
+        root = self._tenant_root()
         return DataKey(self._tenant, "", keys.object_key(root, "data-key", self._tenant))
+
+    def _tenant_root(self) -> bytes:
+        if self._tenant_row is None:
+            self._tenant_row = self.active(TENANT_BUCKET)
+        return self._unwrapped(self._tenant_row)
 
     # --- rotation --------------------------------------------------------------------------
 

@@ -1,0 +1,73 @@
+"""What this installation can and cannot promise, asked of everything it stands on."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from vault.media import ffmpeg
+from vault.operations.jobs import LEASE_SECONDS
+from vault.operations.room import Progress, Room, silent
+from vault.ports import Finding
+
+#: Without these nothing works; the others are worth a warning.
+VITAL = frozenset({"store-reachable", "kms-reachable", "catalogue", "ffmpeg"})
+_DISK_LEAST_BYTES = 1 << 30
+
+
+def examine(room: Room, home: Path, *, progress: Progress = silent) -> Sequence[Finding]:
+    """Every check, in the order in which one would look. Never raises for a bad finding."""
+    findings: list[Finding] = []
+    for finding in _all(room, home):
+        findings.append(finding)
+        progress("checked", len(findings), None)
+    return findings
+
+
+def _all(room: Room, home: Path) -> Iterator[Finding]:
+    yield _private(home)
+    yield _disk(home)
+    yield _clock(room)
+    yield from room.catalogue.probe()
+    yield from (Finding(_named("kms", f.name), f.ok, f.detail) for f in room.kms.probe())
+    yield from (Finding(_named("store", f.name), f.ok, f.detail) for f in room.store.probe())
+    yield from room.queue.probe() if room.queue else [_no_queue()]
+    yield _jobs(room)
+    yield ffmpeg.probe()
+
+
+def _named(room: str, name: str) -> str:
+    return name if name.startswith(room) else f"{room}-{name}"
+
+
+def _private(home: Path) -> Finding:
+    mode = home.stat().st_mode & 0o777
+    detail = f"{home}, mode {mode:03o}"
+    if mode & 0o077:
+        detail += ": others on this machine can look in; chmod 700"
+    return Finding("home", not mode & 0o077, detail)
+
+
+def _disk(home: Path) -> Finding:
+    free = shutil.disk_usage(home).free
+    return Finding("disk", free > _DISK_LEAST_BYTES, f"{free / 1e9:.1f} GB free beside the home")
+
+
+def _clock(room: Room) -> Finding:
+    drift = abs((room.clock.now() - datetime.now(UTC)).total_seconds())
+    if drift > LEASE_SECONDS:
+        return Finding("clock", ok=False, detail=f"a test clock, {drift:.0f} s off the machine's")
+    return Finding("clock", ok=True, detail=f"{room.clock.now().isoformat(timespec='seconds')}")
+
+
+def _no_queue() -> Finding:
+    return Finding("queue", ok=True, detail="no broker is set; jobs run in the process that asks")
+
+
+def _jobs(room: Room) -> Finding:
+    with room.catalogue.transaction() as tx:
+        counts = tx.count_jobs()
+    detail = ", ".join(f"{n} {state}" for state, n in sorted(counts.items())) or "none"
+    return Finding("jobs", not counts.get("failed"), detail)
