@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import BinaryIO, TypeAlias, Union
 
 #: Anything `json.loads` returns.
-Json: TypeAlias = Union[None, bool, int, float, str, "list[Json]", "dict[str, Json]"]
+Json: TypeAlias = Union[bool, int, float, str, "list[Json]", "dict[str, Json]", None]
 
 
 def new_id() -> str:
@@ -307,7 +307,10 @@ class ActorRow:
 
 @dataclass(frozen=True, slots=True)
 class SessionFilter:
-    """Which sessions to list; every given condition must hold. `since` inclusive, `until` exclusive."""
+    """Which sessions to list; every given condition must hold.
+
+    `since` is inclusive, `until` exclusive.
+    """
 
     lookups: Sequence[tuple[str, bytes]] = ()
     format: str | None = None

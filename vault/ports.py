@@ -102,7 +102,7 @@ class ObjectStore(Protocol):
         ...
 
     def versions(self, prefix: str = "") -> Iterator[Stored]:
-        """Every version under `prefix`, delete markers left out, streaming, in no promised order."""
+        """Every version under `prefix`, but no delete markers; streaming, in no promised order."""
         ...
 
     def delete(self, key: str, version: str) -> None:
@@ -120,7 +120,7 @@ class ObjectStore(Protocol):
         """The lock as the store reports it."""
         ...
 
-    def hold(self, key: str, version: str, on: bool) -> None:
+    def hold(self, key: str, version: str, on: bool) -> None:  # noqa: FBT001 - the name says it
         """Set or lift a legal hold and read it back; `BackendError` if the store dropped it."""
         ...
 
@@ -281,7 +281,8 @@ class Transaction(Protocol):
 
     def claim_to_send(self, *, limit: int, sent_before: datetime) -> Sequence[JobRow]:
         """Pending jobs, and those sent before `sent_before` that no worker holds, locked with
-        SKIP LOCKED where the database has it, so that many relays may run."""
+        SKIP LOCKED where the database has it, so that many relays may run.
+        """
         ...
 
     def mark_sent(self, job_ids: Sequence[str], at: datetime) -> None: ...
@@ -348,7 +349,8 @@ class Catalogue(Protocol):
 
     def writing(self) -> AbstractContextManager[None]:
         """Held while objects are put that the catalogue does not know yet. Shared by any
-        number of processes and threads, on any host, and released when a process dies."""
+        number of processes and threads, on any host, and released when a process dies.
+        """
         ...
 
     def exclusive(self, *, timeout_seconds: float) -> AbstractContextManager[None]:
