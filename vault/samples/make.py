@@ -1,8 +1,8 @@
-"""Speak the sample sessions anew: `python -m vault.samples.make`, for maintainers.
+"""Speak the sample sessions anew: `python -m vault.samples.make [FOLDER]`, for maintainers.
 
-Needs the extra `samples` (the speech synthesiser eSpeak NG, used only here). The same version
-of it makes the same bytes. Everyone in the calls is invented; telephone numbers are of the
-555-01xx range that is kept for fiction.
+Needs the extra `samples` (the speech synthesiser eSpeak NG, used only here). Run again on the
+same machine it makes the same bytes. Everyone in the calls is invented; telephone numbers are
+of the 555-01xx range that is kept for fiction.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import json
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,7 @@ class Speaker:
         """One utterance, without the silence around it."""
         self._heard.clear()
         self._library.espeak_SetVoiceByName(VOICES[role].encode())
+        self._library.espeak_ng_SetRandSeed(1)  # its breath is made of random numbers
         line = text.encode() + b"\0"
         self._library.espeak_Synth(line, len(line), 0, 1, 0, 1, None, None)
         self._library.espeak_Synchronize()
@@ -107,16 +109,15 @@ VOICEMAIL = (
 )
 
 
-def main() -> None:
-    """Write every sample session below the package's own folder."""
+def main(place: Path) -> None:
+    """Write every sample session into `place`, and nothing else that was there stays."""
     speaker = Speaker()
-    shutil.rmtree(folder(), ignore_errors=True)
+    shutil.rmtree(place, ignore_errors=True)
     refill = _spoken(speaker, REFILL)
-    _bundle(folder() / "pharmacy-refill", refill)
-    manifest = json.dumps(_manifest(refill), indent=2)
-    (folder() / "pharmacy-refill" / "manifest.json").write_text(manifest + "\n")
-    _bundle(folder() / "parcel-callback", _spoken(speaker, PARCEL))
-    _voicemail(speaker.say("user", VOICEMAIL))
+    _bundle(place / "pharmacy-refill", refill)
+    _json(place / "pharmacy-refill" / "manifest.json", _manifest(refill))
+    _bundle(place / "parcel-callback", _spoken(speaker, PARCEL))
+    _voicemail(place, speaker.say("user", VOICEMAIL))
 
 
 def _resampled(sound: Sound, rate: int) -> Sound:
@@ -146,6 +147,10 @@ def _name(index: int, turn: Turn) -> str:
 def _wav(path: Path, sound: Sound) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(write_header(RATE, 1, 16, len(sound)) + sound.astype("<i2").tobytes())
+
+
+def _json(path: Path, value: Mapping[str, Json]) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n")
 
 
 def _bundle(place: Path, turns: Sequence[Turn]) -> None:
@@ -207,19 +212,19 @@ def _events(turns: Sequence[Turn]) -> list[Json]:
     return [*sorted(events, key=lambda event: float(str(event["time"])))]
 
 
-def _voicemail(sound: Sound) -> None:
+def _voicemail(place: Path, sound: Sound) -> None:
     options = (*ffmpeg.AUDIO, "-c:a", "libopus", "-b:a", "24k", "-f", "ogg")
     samples = iter([sound.astype("<i2").tobytes()])
     blocks = ffmpeg.run(ffmpeg.pcm(samples, RATE, 1), [ffmpeg.Output(options)])
-    (folder() / "voicemail.opus").write_bytes(b"".join(block for _, block in blocks))
-    sidecar = {
+    (place / "voicemail.opus").write_bytes(b"".join(block for _, block in blocks))
+    sidecar: dict[str, Json] = {
         "external_id": "voicemail-0001",
         "started_at": "2026-03-03T17:42:10+01:00",
         "participants": [{"role": "user", "name": "Robin Marsh"}],
         "transcript": VOICEMAIL,
     }
-    (folder() / "voicemail.json").write_text(json.dumps(sidecar, indent=2) + "\n")
+    _json(place / "voicemail.json", sidecar)
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else folder())
