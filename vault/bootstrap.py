@@ -91,8 +91,11 @@ def init(settings: Settings, *, test_clock: bool = False) -> dict[str, object]:
 
 
 @contextmanager
-def open_room(settings: Settings, actor: str = "owner") -> Iterator[Room]:
-    """The archive in the settings' home, for one actor. Raises `NotFound` where there is none."""
+def open_room(settings: Settings, actor: str | None = "owner") -> Iterator[Room]:
+    """The archive in the settings' home, for one actor, or for nobody in particular.
+
+    Raises `NotFound` where there is no home, or no such actor.
+    """
     document = read_home(settings.folder)
     if document.get("version") != _HOME_VERSION:
         raise BackendError("This home was made by a newer version of strongroom.")
@@ -108,7 +111,7 @@ def open_room(settings: Settings, actor: str = "owner") -> Iterator[Room]:
             kms=kms,
             clock=clock,
             keys=keys,
-            actor=actors.find(catalogue, keys, actor),
+            actor=actors.find(catalogue, keys, actor) if actor else actors.nobody(clock),
             jobs=Handlers(),
             queue=_queue(settings),
             default_class=settings.default_class,

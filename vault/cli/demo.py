@@ -90,7 +90,7 @@ def _look_at_what_is_stored(desk: Desk, room: Room, taken: list[Deposited]) -> d
     home = Path(room.catalogue.url.removeprefix("sqlite:///")).parent
     files = [p for p in home.rglob("*") if p.is_file()]
     found = sum(p.encode() in f.read_bytes() for p in phrases for f in files)
-    _tell(desk, f"\n3. What lies on the disk: {len(files)} files, all sealed.")
+    _tell(desk, f"\n3. What lies on the disk: {len(files)} files.")
     _tell(desk, f"   {_object_of(room, taken[0]).read_bytes()[:24].hex(' ')} … is how one begins.")
     _tell(desk, f"   {len(phrases)} sentences were said; {found} of them can be found in clear.")
     return {"files": len(files), "phrases": len(phrases), "phrases_in_clear": found}
@@ -144,7 +144,8 @@ def _object_of(room: Room, answer: Deposited) -> Path:
 
 def _tell(desk: Desk, line: str) -> None:
     """The story goes to standard output, or beside the one document if that was asked for."""
-    if desk.as_json:
-        desk.say(line)
-    else:
-        desk.answer({}, [line])
+    for one in line.split("\n"):
+        if desk.as_json:
+            desk.say(one)
+        else:
+            desk.answer({}, [one])

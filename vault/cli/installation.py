@@ -52,7 +52,7 @@ def doctor(context: typer.Context) -> int:
     from vault.operations import doctor as checking
 
     desk: Desk = context.obj
-    with desk.room() as room, desk.progress() as progress:
+    with desk.room(for_nobody=True) as room, desk.progress() as progress:
         findings = checking.examine(room, desk.settings().folder, progress=progress)
     checks = [{"name": f.name, "ok": f.ok, "detail": f.detail} for f in findings]
     lines = [f"{'ok  ' if f.ok else 'WARN'}  {f.name:<22} {f.detail}" for f in findings]

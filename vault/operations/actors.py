@@ -19,6 +19,7 @@ ROLES: dict[str, frozenset[str]] = {
     "dpo": frozenset({"read", "export", "evidence", "fixity"}),
     "auditor": frozenset({"evidence", "fixity"}),
     "admin": frozenset({"actors", "keys", "fixity"}),
+    "nobody": frozenset(),
 }
 
 
@@ -38,8 +39,9 @@ def permit_reading(room: Room, session: SessionRow) -> None:
 
 def add(catalogue: Catalogue, keys: Keys, clock: Clock, name: str, role: str) -> str:
     """Register an actor; the token, which is shown this once and kept only as a hash."""
-    if role not in ROLES:
-        raise UsageError(f"No role {role!r}; there are: {', '.join(ROLES)}.")
+    if role not in ROLES or role == "nobody":
+        known = ", ".join(r for r in ROLES if r != "nobody")
+        raise UsageError(f"No role {role!r}; there are: {known}.")
     if not name.strip() or len(name) > 200:
         raise BadInput("An actor needs a name of at most 200 characters.")
     token = "sr_" + secrets.token_urlsafe(32)
@@ -54,6 +56,11 @@ def add(catalogue: Catalogue, keys: Keys, clock: Clock, name: str, role: str) ->
     with catalogue.transaction() as tx:
         tx.add_actor(row)
     return token
+
+
+def nobody(clock: Clock) -> ActorRow:
+    """Someone who may do nothing, for what needs no permission."""
+    return ActorRow("nobody", b"", b"", "nobody", b"", clock.now())
 
 
 def exists(catalogue: Catalogue, keys: Keys, name: str) -> bool:

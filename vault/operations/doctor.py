@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from vault.media import ffmpeg
+from vault.errors import BackendError, StrongroomError
+from vault.media import mix, wav
 from vault.operations.jobs import LEASE_SECONDS
 from vault.operations.room import Progress, Room, silent
 from vault.ports import Finding
 
 #: Without these nothing works; the others are worth a warning.
-VITAL = frozenset({"store-reachable", "kms-reachable", "catalogue", "ffmpeg"})
+VITAL = frozenset({"store-reachable", "kms-root-key", "catalogue-reachable", "ffmpeg"})
+#: The catalogue's setting in which the last probe of the store is kept, as JSON.
+STORE_PROMISES = "store-promises"
 _DISK_LEAST_BYTES = 1 << 30
 
 
 def examine(room: Room, home: Path, *, progress: Progress = silent) -> Sequence[Finding]:
-    """Every check, in the order in which one would look. Never raises for a bad finding."""
+    """Every check, in the order in which one would look. Never raises for a bad finding.
+
+    What the store honours is recorded in the catalogue, for those who must not ask again.
+    """
     findings: list[Finding] = []
     for finding in _all(room, home):
         findings.append(finding)
         progress("checked", len(findings), None)
+    with suppress(BackendError), room.catalogue.transaction() as tx:
+        tx.set_setting(STORE_PROMISES, _promises(room, findings))
     return findings
+
+
+def _promises(room: Room, findings: Sequence[Finding]) -> bytes:
+    kept = {f.name: f.ok for f in findings if f.name.startswith("store-")}
+    at = room.clock.now().isoformat()
+    return json.dumps({"store": room.store.url, "at": at, "honours": kept}).encode()
 
 
 def _all(room: Room, home: Path) -> Iterator[Finding]:
@@ -35,10 +51,11 @@ def _all(room: Room, home: Path) -> Iterator[Finding]:
     yield from (Finding(_named("store", f.name), f.ok, f.detail) for f in room.store.probe())
     yield from room.queue.probe() if room.queue else [_no_queue()]
     yield _jobs(room)
-    yield ffmpeg.probe()
+    yield _ffmpeg()
 
 
 def _named(room: str, name: str) -> str:
+    name = name.replace(" ", "-")
     return name if name.startswith(room) else f"{room}-{name}"
 
 
@@ -67,7 +84,20 @@ def _no_queue() -> Finding:
 
 
 def _jobs(room: Room) -> Finding:
-    with room.catalogue.transaction() as tx:
-        counts = tx.count_jobs()
+    try:
+        with room.catalogue.transaction() as tx:
+            counts = tx.count_jobs()
+    except BackendError as error:
+        return Finding("jobs", ok=False, detail=str(error))
     detail = ", ".join(f"{n} {state}" for state, n in sorted(counts.items())) or "none"
     return Finding("jobs", not counts.get("failed"), detail)
+
+
+def _ffmpeg() -> Finding:
+    """Decode a tenth of a second of silence, as proof that decoding works here."""
+    silence = wav.write_header(8000, 1, 16, 800) + bytes(1600)
+    try:
+        decoded = sum(len(block) for block in mix.decode(iter((silence,)), "wav", 8000))
+    except StrongroomError as error:
+        return Finding("ffmpeg", ok=False, detail=str(error))
+    return Finding("ffmpeg", decoded == 1600, f"decodes; {decoded} bytes of 1600 came back")
