@@ -1,0 +1,1 @@
+"""Audio: recognised by content, measured, transcoded and mixed, without a plaintext file."""
