@@ -5,6 +5,7 @@ AWS KMS runs against moto, which proves the shapes of the calls and nothing abou
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hvac
+import pkcs11
 import pytest
 
 from tests import servers
@@ -88,9 +90,9 @@ class TestKeyManagement:
         old = kms.wrap(KEY, CONTEXT)
         kms.rotate()
         for wrapped in (old, kms.wrap(KEY, CONTEXT)):
-            for place in range(len(wrapped)):
+            for place, mask in itertools.product(range(len(wrapped)), (1, 2, 0x80)):
                 damaged = bytearray(wrapped)
-                damaged[place] ^= 1 << (place % 8)
+                damaged[place] ^= mask
                 with pytest.raises(IntegrityError):
                     kms.unwrap(bytes(damaged), CONTEXT)
 
@@ -252,6 +254,18 @@ def test_a_token_can_be_used_on_both_sides_of_a_fork(softhsm_token: SoftHsm) -> 
         finally:
             os._exit(0 if opened else 1)
     assert os.waitpid(child, 0)[1] == 0
+    assert kms.unwrap(wrapped, CONTEXT) == KEY
+
+
+# the library's own search complains when it is collected after its session has ended
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_token_that_was_away_is_logged_in_to_anew(softhsm_token: SoftHsm) -> None:
+    kms = root_keys.hsm(softhsm_token).open()
+    wrapped = kms.wrap(KEY, CONTEXT)
+    pkcs11.lib(str(softhsm_token.module)).reinitialize()  # ends every session
+    with pytest.raises(BackendError) as refusal:
+        kms.unwrap(wrapped, CONTEXT)
+    assert refusal.value.retryable
     assert kms.unwrap(wrapped, CONTEXT) == KEY
 
 
