@@ -174,6 +174,12 @@ def test_more_than_99_segments_come_in_the_order_of_their_numbers() -> None:
     assert starts == sorted(starts)
 
 
+def test_file_names_past_99_are_ordered_by_number_and_not_by_letter(tmp_path: Path) -> None:
+    place = bundle(tmp_path / "b", segment(99), segment(100), segment(2))
+    (place / "manifest.json").unlink()
+    assert [s.index for s in read(place).timeline.segments] == [2, 99, 100]
+
+
 # --- small made ones ---------------------------------------------------------------------
 
 
