@@ -184,13 +184,13 @@ class MinioCalls:
             answer = self._client.get_object(
                 self._bucket, name, request_headers=wanted, version_id=version
             )
-        if (answer.headers.get("x-amz-version-id") or UNVERSIONED) != version:
-            answer.close()
-            raise NotFound(f"{self._store} has no such object or version.")
         found = answer.headers.get("content-range", "")
         if not whole and not found.startswith(f"bytes {start}-"):
             answer.close()
             raise nonsense(self._store, "another range than the one asked for")
+        if (answer.headers.get("x-amz-version-id") or UNVERSIONED) != version:
+            answer.close()
+            raise NotFound(f"{self._store} has no such object or version.")
         return self._blocks(answer)
 
     def _blocks(self, answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:

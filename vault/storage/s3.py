@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 import boto3
 from botocore import exceptions as aws
 from botocore.config import Config
+from botocore.parsers import ResponseParserError
 
 from vault.errors import BackendError, NotFound, UsageError
 from vault.ports import Lock
@@ -124,12 +125,12 @@ class Boto3Calls:
         whole = start == 0 and stop is None
         wanted = {} if whole else {"Range": f"bytes={start}-{'' if stop is None else stop - 1}"}
         answer = self._ask("get_object", name, VersionId=version, **wanted)
-        if answer.get("VersionId", UNVERSIONED) != version:
-            answer["Body"].close()
-            raise NotFound(f"{self._store} has no such object or version.")
         if not whole and not answer.get("ContentRange", "").startswith(f"bytes {start}-"):
             answer["Body"].close()
             raise nonsense(self._store, "another range than the one asked for")
+        if answer.get("VersionId", UNVERSIONED) != version:
+            answer["Body"].close()
+            raise NotFound(f"{self._store} has no such object or version.")
         return self._blocks(answer["Body"])
 
     def _blocks(self, body: Any) -> Iterator[bytes]:  # noqa: ANN401 - botocore's stream
@@ -216,7 +217,7 @@ class Boto3Calls:
             raise BackendError(f"{self._store}: its certificate cannot be trusted.") from error
         except (aws.HTTPClientError, aws.ConnectionError, aws.IncompleteReadError) as error:
             raise silent(self._store, error) from error
-        except aws.ResponseParserError as error:
+        except ResponseParserError as error:
             raise nonsense(self._store, "what it sent is not S3") from error
         except (aws.BotoCoreError, ValueError) as error:
             # Before anything was sent: no credentials, a bad endpoint, an unreadable profile.
