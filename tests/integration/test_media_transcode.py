@@ -87,6 +87,12 @@ def test_flac_of_plain_samples_is_bit_exact(bits: int, form: str, channels: int)
     assert probe(lambda: io.BytesIO(made["flac"]), len(made["flac"]), "flac").duration_ns == 10**9
 
 
+def test_a_long_m4a_whose_index_comes_last_is_read_from_a_stream(folder: Path) -> None:
+    whole = coded("m4a", folder, 16000, 120.0)
+    assert whole.index(b"moov") > whole.index(b"mdat")
+    assert abs(transcoded(whole, "m4a")[0].duration_ns - 120_000_000_000) < 100_000_000
+
+
 def test_flac_of_a_lossy_recording_has_16_bits(folder: Path) -> None:
     _, made = transcoded(coded("mp3", folder), "mp3")
     assert flac.read_header(made["flac"]).bits == 16
@@ -244,7 +250,7 @@ def test_no_file_is_made_and_ffmpeg_is_confined_while_it_runs(
 
 def test_a_stuck_source_is_not_charged_but_a_stuck_ffmpeg_is(folder: Path) -> None:
     def slow() -> Iterator[bytes]:
-        for block in blocks(wave(voice())):
+        for block in blocks(wave(voice()), 12_000):
             time.sleep(0.3)
             yield block
 

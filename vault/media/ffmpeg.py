@@ -50,10 +50,12 @@ DECODERS = (
     "vorbis,opus,libopus,flac,aac,alac"
 )
 #: What every output begins with: the first sound track alone, and nothing the file says of
-#: itself (titles, comments, the time it was made); the same input gives the same bytes.
+#: itself (titles, comments, the time it was made); the same input gives the same bytes. They
+#: come in blocks of 32 KiB, not packet by packet, which would cost us a fifth of the time.
 AUDIO = (
     *("-map", "0:a:0", "-map_metadata", "-1", "-map_chapters", "-1"),
-    *("-fflags", "+bitexact", "-flags", "+bitexact", "-threads", "1"),
+    *("-fflags", "+bitexact", "-flags", "+bitexact"),
+    *("-threads", "1", "-flush_packets", "0"),
 )
 MESSAGE_BYTES = 65_536
 

@@ -34,9 +34,9 @@ class Peaks:
 
     def add(self, block: bytes) -> None:
         """Take the next samples."""
-        frame = 2 * self.channels
+        point = 2 * self.channels * self.samples_per_point
         data = self._rest + block
-        whole = len(data) // (frame * self.samples_per_point) * frame * self.samples_per_point
+        whole = len(data) // point * point
         self._rest = data[whole:]
         self._take(np.frombuffer(data, "<i2", whole // 2))
 
