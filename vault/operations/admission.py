@@ -10,6 +10,7 @@ from pathlib import Path
 
 from policies.model import CLASSES, REGIMES
 from vault.errors import BadInput, Refused, UsageError
+from vault.formats import FORMATS
 from vault.model import (
     Compartment,
     Kind,
@@ -46,6 +47,8 @@ class Terms:
 
     def check(self) -> None:
         """Raises `UsageError` for a value that does not exist."""
+        if self.format is not None and self.format not in FORMATS:
+            raise UsageError(f"No format {self.format!r}; there are: {', '.join(FORMATS)}.")
         if self.class_name is not None and self.class_name not in CLASSES:
             raise UsageError(f"No class {self.class_name!r}; there are: {', '.join(CLASSES)}.")
         for regime in self.regimes:

@@ -9,14 +9,15 @@ made. Leases run on the real clock, in a home with a test clock too.
 
 from __future__ import annotations
 
+import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from vault.errors import BackendError, BadInput, NotFound, StrongroomError
+from vault.errors import BackendError, BadInput, IntegrityError, NotFound, StrongroomError
 from vault.model import Compartment, JobRow, ObjectRow, State, new_id
 from vault.operations.retrieve import Opened
 from vault.operations.room import Progress, Room, silent
@@ -27,6 +28,7 @@ ATTEMPTS = 5
 #: A job that a broker was told of and nobody took within this time is told again.
 REDELIVER_SECONDS = 300
 _RELAY_JOBS = 500
+_HELD_SECONDS = 0.2
 
 #: Which queue carries which job; media is slow and hungry, compliance must never wait for it.
 QUEUES = {"transcode": "media"}
@@ -82,8 +84,8 @@ def wake(
             relay(room)
         except BackendError:
             progress("the broker does not answer; jobs wait in the catalogue", 0, None)
-    elif wait:
-        run(room, session_ids, progress=progress)
+    elif wait and not run(room, session_ids, progress=progress):
+        progress("a back end failed; jobs wait in the catalogue", 0, None)
 
 
 def relay(room: Room) -> int:
@@ -104,23 +106,31 @@ def relay(room: Room) -> int:
             return told
 
 
-def run(room: Room, session_ids: Sequence[str], *, progress: Progress = silent) -> int:
-    """Do every job of these sessions in this process; how many that were.
+def run(room: Room, session_ids: Sequence[str], *, progress: Progress = silent) -> bool:
+    """Do every job of these sessions in this process, as many at a time as there are processors.
 
     Waits for a job that another process holds: either that one ends it, or its lease runs out.
+    False if a back end failed and jobs were left to be done later.
     """
-    if not session_ids:
-        return 0
-    done = 0
-    while True:
-        job = _next(room, session_ids)
-        if job is not None:
-            _do(room, job, progress)
-            done += 1
-        elif not _held(room, session_ids):
-            return done
-        else:
-            time.sleep(0.2)
+    stop = threading.Event()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        ends = pool.map(lambda one: _run_session(room, one, progress, stop), session_ids)
+        return all(list(ends))
+
+
+def _run_session(room: Room, session_id: str, progress: Progress, stop: threading.Event) -> bool:
+    while not stop.is_set():
+        job = _next(room, [session_id])
+        if job is None and not _held(room, session_id):
+            return True
+        try:
+            if job is not None:
+                _do(room, job, progress)
+            else:
+                stop.wait(_HELD_SECONDS)
+        except BackendError:
+            stop.set()
+    return False
 
 
 def run_next(room: Room) -> bool:
@@ -153,20 +163,15 @@ def _do(room: Room, job: JobRow, progress: Progress) -> None:
                 _handler(room, job.name)(bench)
             if not _end(room, job, bench.made):
                 _discard(room, bench.made)
-    except (BadInput, NotFound) as error:
+    except (BadInput, NotFound, IntegrityError) as error:
         _fail(room, job, bench, error)
-    except BackendError as error:
-        if job.attempts >= ATTEMPTS:
+    except BaseException as error:
+        if isinstance(error, Exception) and job.attempts >= ATTEMPTS:
             _fail(room, job, bench, error)
-        else:
-            _discard(room, bench.made)
-            with room.catalogue.transaction() as tx:
-                tx.return_job(job.id, error=type(error).__name__)
-            raise
-    except BaseException:
+            return
         _discard(room, bench.made)
         with room.catalogue.transaction() as tx:
-            tx.return_job(job.id, error="interrupted")
+            tx.return_job(job.id, error=type(error).__name__)
         raise
 
 
@@ -188,9 +193,11 @@ def _end(room: Room, job: JobRow, made: Sequence[ObjectRow], error: str | None =
     return True
 
 
-def _fail(room: Room, job: JobRow, bench: Bench, error: StrongroomError) -> None:
+def _fail(room: Room, job: JobRow, bench: Bench, error: Exception) -> None:
+    """End a job for good; only errors of our own have messages that are free of content."""
     _discard(room, bench.made)
-    _end(room, job, (), error=f"{type(error).__name__}: {error}")
+    own = f": {error}" if isinstance(error, StrongroomError) else ""
+    _end(room, job, (), error=f"{type(error).__name__}{own}")
 
 
 def _discard(room: Room, made: Sequence[ObjectRow]) -> None:
@@ -204,9 +211,9 @@ def _next(room: Room, session_ids: Sequence[str] | None) -> JobRow | None:
         return tx.next_job(now=now, until=_lease(now), session_ids=session_ids)
 
 
-def _held(room: Room, session_ids: Sequence[str]) -> bool:
+def _held(room: Room, session_id: str) -> bool:
     with room.catalogue.transaction() as tx:
-        return any(job.state not in {"done", "failed"} for s in session_ids for job in tx.jobs(s))
+        return any(job.state not in {"done", "failed"} for job in tx.jobs(session_id))
 
 
 @contextmanager
