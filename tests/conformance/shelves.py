@@ -77,9 +77,9 @@ def bucket_url(kind: str, endpoint: str, bucket: str, prefix: str = PREFIX) -> s
 
 
 def impatient(
-    kind: str, faults: Faults, bucket: str, patch: pytest.MonkeyPatch, *, attempts: int = 3
+    kind: str, faults: Faults, bucket: str, patch: pytest.MonkeyPatch, *, seconds: float = 10
 ) -> ObjectStore:
-    """The same adapter behind the proxy, waiting one second for an answer."""
+    """The same adapter behind the proxy: three attempts, each waiting `seconds` for an answer."""
     url = bucket_url(kind, faults.endpoint, bucket)
     calls: Calls
     if kind == "s3":
@@ -87,13 +87,13 @@ def impatient(
 
         with patch.context() as meanwhile:
             meanwhile.setenv("AWS_ENDPOINT_URL_S3", faults.endpoint)
-            calls = Boto3Calls(url, bucket, timeout_seconds=1, attempts=attempts)
+            calls = Boto3Calls(url, bucket, timeout_seconds=seconds, attempts=3)
             assert calls._client.meta.endpoint_url == faults.endpoint  # read at the first use
     else:
         from vault.storage.minio import MinioCalls
 
         host = urlsplit(faults.endpoint).netloc
-        calls = MinioCalls(url, host, bucket, secure=False, timeout_seconds=1, attempts=attempts)
+        calls = MinioCalls(url, host, bucket, secure=False, timeout_seconds=seconds, attempts=3)
     return BucketStore(url, calls, PREFIX)
 
 

@@ -45,7 +45,7 @@ def faults(s3_server: servers.S3Server) -> Iterator[Faults]:
 def store(
     shelf: Shelf, faults: Faults, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> ObjectStore:
-    """The store behind the proxy: three attempts, one second each."""
+    """The store behind the proxy, with three attempts."""
     return shelves.impatient(shelf.kind, faults, bucket, monkeypatch)
 
 
@@ -71,8 +71,14 @@ class TestFaultyStore:
 
     @pytest.mark.parametrize("fault", [500, 503, CUT, HANG])
     def test_failures_without_end_are_a_retryable_error(
-        self, store: ObjectStore, faults: Faults, shelf: Shelf, fault: int
+        self,
+        shelf: Shelf,
+        faults: Faults,
+        bucket: str,
+        monkeypatch: pytest.MonkeyPatch,
+        fault: int,
     ) -> None:
+        store = shelves.impatient(shelf.kind, faults, bucket, monkeypatch, seconds=1)
         version = shelf.store.put("there", [b"x"]).version
         faults.always(fault)
         began = time.monotonic()
@@ -139,8 +145,13 @@ class TestFaultyStore:
             list(store.get("k", version, 2, 5))
         with pytest.raises(BackendError):
             list(store.versions())
+        for size in (100, LARGE):
+            with pytest.raises(BackendError):
+                store.put("large", blocks(size))
         with pytest.raises(BackendError):
-            store.put("large", blocks(LARGE))
+            store.stat("k")
+        with pytest.raises(BackendError):
+            store.abort_unfinished()
 
 
 class TestKilledServer:

@@ -148,6 +148,7 @@ class MinioCalls:
         if new:
             headers["If-None-Match"] = "*"
         answer = self._ask("PUT", name, headers=headers, body=body)
+        self._etag(answer)
         return answer.headers.get("x-amz-version-id") or None
 
     def start(self, name: str, lock: Lock | None) -> str:
@@ -157,7 +158,7 @@ class MinioCalls:
     def send_part(self, name: str, upload: str, number: int, body: bytearray) -> str:
         query: Fields = {"partNumber": str(number), "uploadId": upload}
         answer = self._ask("PUT", name, query=query, headers={}, body=body)
-        return answer.headers.get("etag", "").strip('"')
+        return self._etag(answer)
 
     def complete(self, name: str, upload: str, etags: Sequence[str]) -> str | None:
         parts = [Part(number, etag) for number, etag in enumerate(etags, 1)]
@@ -275,6 +276,13 @@ class MinioCalls:
             return self._client.ask(
                 method, self._bucket, name, query=query, headers=headers, body=body
             )
+
+    def _etag(self, answer: urllib3.BaseHTTPResponse) -> str:
+        """The ETag of what was stored, which no S3 leaves out."""
+        etag = answer.headers.get("etag", "").strip('"')
+        if not etag:
+            raise nonsense(self._store, "no ETag")
+        return etag
 
     def _instant(self, at: datetime | None) -> datetime:
         if at is None:

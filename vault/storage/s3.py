@@ -97,20 +97,23 @@ class Boto3Calls:
         digest = {"ChecksumSHA256": base64.b64encode(sha256).decode()}
         condition = {"IfNoneMatch": "*"} if new else {}
         answer = self._ask("put_object", name, Body=body, **digest, **condition, **_locking(lock))
+        self._told(answer, "ETag")
         return _text(answer.get("VersionId"))
 
     def start(self, name: str, lock: Lock | None) -> str:
-        return str(self._ask("create_multipart_upload", name, **_locking(lock))["UploadId"])
+        answer = self._ask("create_multipart_upload", name, **_locking(lock))
+        return str(self._told(answer, "UploadId"))
 
     def send_part(self, name: str, upload: str, number: int, body: bytearray) -> str:
         part = self._ask("upload_part", name, UploadId=upload, PartNumber=number, Body=body)
-        return str(part["ETag"])
+        return str(self._told(part, "ETag"))
 
     def complete(self, name: str, upload: str, etags: Sequence[str]) -> str | None:
         parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, 1)]
         answer = self._ask(
             "complete_multipart_upload", name, UploadId=upload, MultipartUpload={"Parts": parts}
         )
+        self._told(answer, "ETag")
         return _text(answer.get("VersionId"))
 
     def abort(self, name: str, upload: str) -> None:
@@ -119,6 +122,7 @@ class Boto3Calls:
 
     def uploads(self, prefix: str) -> Sequence[tuple[str, str]]:
         answer = self._ask("list_multipart_uploads", Prefix=prefix)
+        self._told(answer, "IsTruncated")
         return [(upload["Key"], upload["UploadId"]) for upload in answer.get("Uploads", ())]
 
     def read(self, name: str, version: str, start: int, stop: int | None) -> Iterator[bytes]:
@@ -147,13 +151,15 @@ class Boto3Calls:
     def head(self, name: str, version: str | None = None) -> Entry:
         asked = {"VersionId": version} if version else {}
         found = self._ask("head_object", name, **asked)
-        stored_at = found["LastModified"].astimezone(UTC)
-        return Entry(name, found.get("VersionId", UNVERSIONED), found["ContentLength"], stored_at)
+        stored_at = self._told(found, "LastModified").astimezone(UTC)
+        size = self._told(found, "ContentLength")
+        return Entry(name, found.get("VersionId", UNVERSIONED), size, stored_at)
 
     def versions(self, prefix: str) -> Iterator[Entry]:
         with self._translated():
             pages = self._client.get_paginator("list_object_versions")
             for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
+                self._told(page, "IsTruncated")  # an answer without it is no listing
                 for found in page.get("Versions", ()):
                     stored_at = found["LastModified"].astimezone(UTC)
                     version = found.get("VersionId", UNVERSIONED)
@@ -204,6 +210,12 @@ class Boto3Calls:
                 Bucket=self._bucket, **arguments
             )
         return answer
+
+    def _told(self, answer: dict[str, Any], field: str) -> Any:  # noqa: ANN401 - of any type
+        """What the answer says in `field`, which no S3 leaves out."""
+        if field not in answer:
+            raise nonsense(self._store, f"no {field}")
+        return answer[field]
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
