@@ -67,6 +67,8 @@ def deposit(
     desk.answer({"sessions": answers, "refused": refused}, lines)
     for entry in refused:
         desk.say(f"refused: {entry['path']}: {entry['error']}")
+    if outcome.note:
+        desk.say(outcome.note)
     if not desk.as_json:
         new = sum(not s.already for s in outcome.sessions)
         old = len(outcome.sessions) - new

@@ -60,10 +60,11 @@ class Deposited:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of everything that was given."""
+    """What became of everything that was given; `note` says what keeps jobs waiting."""
 
     sessions: list[Deposited] = field(default_factory=list)
     refused: list[tuple[Path, StrongroomError]] = field(default_factory=list)
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,8 @@ def deposit(
     with room.catalogue.writing():
         for batch in _batches(_admitted(room, paths, terms, outcome)):
             _take(room, batch, outcome, progress)
-    jobs.wake(room, [d.id for d in outcome.sessions], wait=wait, progress=progress)
+    taken = [d.id for d in outcome.sessions]
+    outcome.note = jobs.wake(room, taken, wait=wait, progress=progress)
     outcome.sessions = [_as_it_is_now(room, d) for d in outcome.sessions]
     return outcome
 

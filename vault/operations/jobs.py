@@ -74,18 +74,19 @@ Handler = Callable[[Bench], None]
 
 def wake(
     room: Room, session_ids: Sequence[str], *, wait: bool, progress: Progress = silent
-) -> None:
+) -> str | None:
     """See that the jobs of these sessions get done: by workers if there is a broker, else here.
 
-    A broker that does not answer is no error: the jobs stay in the catalogue.
+    What keeps them waiting is no error, for the catalogue keeps them: it is told in a sentence.
     """
     if room.queue is not None:
         try:
             relay(room)
         except BackendError:
-            progress("the broker does not answer; jobs wait in the catalogue", 0, None)
+            return "The broker does not answer; the jobs wait in the catalogue."
     elif wait and not run(room, session_ids, progress=progress):
-        progress("a back end failed; jobs wait in the catalogue", 0, None)
+        return "A back end failed; jobs wait in the catalogue to be done again."
+    return None
 
 
 def relay(room: Room) -> int:
