@@ -80,6 +80,22 @@ class TestSchema:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
             assert compare_metadata(context, tables.metadata) == []
 
+    def test_every_text_is_ordered_by_code_point_whatever_the_server_prefers(
+        self, database_url: str, tmp_path: Path
+    ) -> None:
+        catalogue = open_catalogue(database_url, home=tmp_path)
+        catalogue.create()
+        ours = (
+            "SELECT table_name || '.' || column_name, collation_name"
+            " FROM information_schema.columns"
+            " WHERE table_schema = 'public' AND table_name <> 'alembic_version'"
+            " AND data_type IN ('text', 'character varying')"
+        )
+        with connected(catalogue) as connection:
+            collations: dict[str, str] = dict(connection.execute(text(ours)).all())
+        assert len(collations) > 20
+        assert set(collations.values()) == {"C"}
+
     def test_the_revisions_known_are_those_on_disk(self) -> None:
         scripts = ScriptDirectory(str(ROOT / "vault/catalogue/migrations"))
         on_disk = [script.revision for script in scripts.walk_revisions()]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.conformance.archived import (
@@ -37,14 +38,28 @@ class TestWriters:
             "print(len(left))\n"
         )
         both = [another_process(catalogue_url, code, way) for way in ("forwards", "backwards")]
-        for process in both:
-            wait_until_ready(process)
-        left = [int(process.communicate("go\n", timeout=30)[0]) for process in both]
+        go_together(both)
+        left = [int(process.communicate(timeout=30)[0]) for process in both]
         assert sum(left) == 40
         with catalogue.transaction() as tx:
             assert tx.count_sessions(TENANT, SessionFilter()) == 40
             assert tx.count_records() == {KEY_ID: 120}
             assert tx.count_jobs() == {"pending": 40}
+
+    def test_batches_in_opposite_order_do_not_lock_each_other_out(
+        self, catalogue: Catalogue, catalogue_url: str
+    ) -> None:
+        code = (
+            "prints = [n.to_bytes(32, 'big') for n in range(3000)]\n"
+            "if sys.argv[2] == 'backwards': prints.reverse()\n"
+            "new = [NewSession(a_session(fingerprint=p), (), (), (), ()) for p in prints]\n"
+            "ready()\n"
+            "with catalogue.transaction() as tx:\n"
+            "    print(len(tx.add_sessions(new)))\n"
+        )
+        both = [another_process(catalogue_url, code, way) for way in ("forwards", "backwards")]
+        go_together(both)
+        assert sorted(int(process.communicate(timeout=60)[0]) for process in both) == [0, 3000]
 
     def test_eight_threads_add_and_all_of_it_is_there(self, catalogue: Catalogue) -> None:
         stored(catalogue)
@@ -168,6 +183,16 @@ class TestKeysInUse:
             tx.add_key(a_key(id=b"2" * 16, generation=2))
         meanwhile(catalogue, take, take)
         assert len(given) == len(set(given)) == 9
+
+
+def go_together(processes: Sequence[subprocess.Popen[str]]) -> None:
+    """Let processes that wait in `ready()` go on at the same moment."""
+    for process in processes:
+        wait_until_ready(process)
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
 
 
 def meanwhile(
