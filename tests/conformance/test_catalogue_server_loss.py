@@ -60,7 +60,7 @@ class TestServerLoss:
                     lose(catalogue, pid)
                 assert caught.value.retryable
 
-    def test_a_wrong_password_or_database_is_not_worth_a_retry(
+    def test_a_database_that_is_not_there_is_not_worth_a_retry(
         self, database_url: str, tmp_path: Path
     ) -> None:
         nowhere = database_url.rpartition("/")[0] + "/nowhere"
