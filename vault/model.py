@@ -92,10 +92,14 @@ class Warn:
 
 @dataclass(frozen=True, slots=True)
 class Participant:
-    """Someone who spoke: `role` is user, agent or system."""
+    """Someone who spoke: `role` is user, agent or system.
+
+    `data` is whatever else the source says of them, under its own names.
+    """
 
     role: str
     name: str | None = None
+    data: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,8 @@ class Segment:
     """One turn of one speaker.
 
     `start_ns` and `end_ns` are the source's transport times; `decoded_ns` is the length
-    of the audio in `file`, which may be quite another matter. None where unknown.
+    of the audio in `file`, which may be quite another matter. None where unknown. `data`
+    is whatever else the source says of it (confidence, words, language …), in its own names.
     """
 
     index: int
@@ -115,6 +120,7 @@ class Segment:
     text: str | None
     truncated: bool
     file: str | None
+    data: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +134,33 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Annotation:
+    """Something said about a session, or about one place in it, later on.
+
+    `target` is session, event, time_range, turn or message, and `where` says which one in the
+    source's own words (sequence number, offsets, message id). `previous_id` names the version
+    that this one replaces. `deleted` hides it and all it replaced.
+    """
+
+    id: str
+    type: str
+    key: str
+    value: Json
+    version: int = 1
+    previous_id: str | None = None
+    target: str = "session"
+    where: Mapping[str, Json] = field(default_factory=dict)
+    deleted: bool = False
+    data: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     """What happened when. Sealed in its own compartment."""
 
     segments: Sequence[Segment] = ()
     events: Sequence[Event] = ()
+    annotations: Sequence[Annotation] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +183,8 @@ class Reading:
     """What a format reader understood of one session, before anything is stored.
 
     `duration_ns` is the source's stated duration, else the end of the timeline.
-    `metrics` are JSON values that a reader can tell without decoding any audio.
+    `metrics` are what the source itself states, under its own names; `source` is every other
+    session-level field of it, kept so that writing the same format again loses nothing.
     """
 
     format: str
@@ -167,6 +196,11 @@ class Reading:
     originals: Sequence[Original]
     metrics: Mapping[str, Json]
     warnings: Sequence[Warn] = ()
+    title: str | None = None
+    agent: str | None = None
+    subjects: Sequence[str] = ()
+    tags: Sequence[str] = ()
+    source: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

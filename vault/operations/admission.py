@@ -81,12 +81,14 @@ class Admitted:
         """What can name people, to be sealed."""
         return describe.Metadata(
             external_id=self.terms.external_id or self.reading.external_id,
-            subjects=tuple(self.terms.subjects),
-            agent=self.terms.agent,
-            tags=tuple(self.terms.tags),
+            title=self.reading.title,
+            subjects=tuple(dict.fromkeys((*self.terms.subjects, *self.reading.subjects))),
+            agent=self.terms.agent or self.reading.agent,
+            tags=tuple(dict.fromkeys((*self.terms.tags, *self.reading.tags))),
             participants=tuple(self.reading.participants),
             warnings=tuple(self.reading.warnings),
             stated=dict(self.reading.metrics),
+            source=dict(self.reading.source),
         )
 
 
@@ -117,7 +119,7 @@ def admit(room: Room, path: Path, reading: Reading, terms: Terms) -> Admitted:
 
 def _wordless(timeline: Timeline) -> Timeline:
     """The same times with nothing that was said: no text, and of event data only latencies."""
-    segments = tuple(replace(s, text=None) for s in timeline.segments)
+    segments = tuple(replace(s, text=None, data={}) for s in timeline.segments)
     events = tuple(
         replace(e, data={k: v for k, v in e.data.items() if k == "latency"})
         for e in timeline.events

@@ -14,6 +14,7 @@ from typing import Any
 
 from vault.errors import IntegrityError
 from vault.model import (
+    Annotation,
     Compartment,
     Event,
     Json,
@@ -42,6 +43,7 @@ class Metadata:
     participants: Sequence[Participant] = ()
     warnings: Sequence[Warn] = ()
     stated: Mapping[str, Json] = field(default_factory=dict)
+    source: Mapping[str, Json] = field(default_factory=dict)
 
 
 def seal_timeline(key: DataKey, timeline: Timeline) -> bytes:
@@ -55,6 +57,7 @@ def open_timeline(keys: Keys, session: SessionRow) -> Timeline:
     return Timeline(
         segments=tuple(Segment(**s) for s in document["segments"]),
         events=tuple(Event(**e) for e in document["events"]),
+        annotations=tuple(Annotation(**a) for a in document.get("annotations", ())),
     )
 
 
