@@ -59,6 +59,8 @@ class TestFaultyStore:
     def test_two_failures_and_then_an_answer_are_a_success(
         self, store: ObjectStore, faults: Faults, shelf: Shelf, fault: int, size: int
     ) -> None:
+        warm = store.put("warm", [b"x"])  # so that the very next request is the one that fails
+        store.delete(warm.key, warm.version)
         faults.first(2, fault)
         put = store.put("k", blocks(size))
         faults.first(2, fault)
@@ -315,7 +317,7 @@ from vault.errors import BackendError
 from vault.storage import open_store
 resource.setrlimit(resource.RLIMIT_FSIZE, (5 << 20, 5 << 20))
 try:
-    open_store({limited.url!r}, home=Path("/nowhere")).put("k", [bytes(9 << 20)])
+    open_store({limited.url!r}, home=Path("/nowhere")).put("k", [bytes(7 << 20)])
 except BackendError as error:
     print(error.retryable, error)
 """

@@ -93,8 +93,7 @@ class BucketStore:
             raise
 
     def _frozen(self, key: str, version: str) -> bool:
-        lock = self.locked(key, version)
-        return self.held(key, version) or (lock is not None and lock.until > datetime.now(UTC))
+        return self.held(key, version) or _stands(self.locked(key, version))
 
     def lock(self, key: str, version: str, lock: Lock) -> None:
         wanted = whole_seconds(lock)
@@ -159,7 +158,7 @@ class BucketStore:
             raise ValueError("Only what the probe made may be discarded.")
         if self.held(key, version):
             self._calls.set_legal_hold(self._name(key), version, on=False)
-        self._calls.remove(self._name(key), version, bypass=self.locked(key, version) is not None)
+        self._calls.remove(self._name(key), version, bypass=_stands(self.locked(key, version)))
 
     def _name(self, key: str) -> str:
         return self._prefix + checked_key(key)
@@ -167,3 +166,7 @@ class BucketStore:
     def _stored(self, entry: Entry) -> Stored:
         key = entry.name.removeprefix(self._prefix)
         return Stored(key, entry.version, entry.size_bytes, entry.stored_at)
+
+
+def _stands(lock: Lock | None) -> bool:
+    return lock is not None and lock.until > datetime.now(UTC)
