@@ -1,8 +1,8 @@
 """The catalogue on a PostgreSQL server, for any number of hosts.
 
-No connection outlives its transaction, so a server that restarts is noticed by nobody, and
-one transaction in a pool of workers costs the server nothing while nothing happens. The
-one exception is the lock of whoever is writing, which is a session's and must live in one.
+A few connections wait in a pool between transactions, each asked whether it still lives
+before it is used, so a server that restarts is noticed by nobody. The lock of whoever is
+writing is a session's: it has a connection of its own, which ends with it.
 """
 
 from __future__ import annotations
@@ -48,15 +48,17 @@ class PostgresCatalogue(SqlCatalogue):
         address = _address(url)
         asked: Mapping[str, str] = {k: v for k, v in _CONNECTING.items() if k not in address.query}
         try:
+            told = {"hide_parameters": True, "connect_args": dict(asked)}
             engine = create_engine(
-                address, poolclass=NullPool, hide_parameters=True, connect_args=dict(asked)
+                address, pool_size=4, pool_use_lifo=True, pool_pre_ping=True, **told
             )
+            unpooled = create_engine(address, poolclass=NullPool, **told)
         except ModuleNotFoundError as error:
             raise BackendError(
                 "PostgreSQL needs `pip install 'strongroom[postgresql]'`."
             ) from error
         shown = address.set(drivername="postgresql").render_as_string(hide_password=True)
-        super().__init__(shown, engine, _AdvisoryLock(engine), judge)
+        super().__init__(shown, engine, _AdvisoryLock(unpooled), judge)
 
     def _prepare(self) -> None:
         """The database is the operator's to make."""
