@@ -6,7 +6,7 @@ real server. Adapters translate foreign errors once, at their own edge, to vault
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -206,8 +206,8 @@ class Transaction(Protocol):
 
     def by_fingerprint(self, tenant: str, fingerprint: bytes) -> SessionRow | None: ...
 
-    def any_of_size(self, tenant: str, content_bytes: int) -> bool:
-        """Whether any session's originals add up to this size (indexed)."""
+    def sizes_among(self, tenant: str, sizes: Collection[int]) -> set[int]:
+        """Those of `sizes` (bytes) that the originals of some session add up to (indexed)."""
         ...
 
     def sessions(

@@ -179,9 +179,9 @@ class TestSessions:
     def test_sizes_are_known_by_tenant(self, catalogue: Catalogue) -> None:
         stored(catalogue, a_deposit(content_bytes=2**40))
         with catalogue.transaction() as tx:
-            assert tx.any_of_size(TENANT, 2**40)
-            assert not tx.any_of_size(TENANT, 2**40 + 1)
-            assert not tx.any_of_size("other", 2**40)
+            assert tx.sizes_among(TENANT, {2**40, 2**40 + 1}) == {2**40}
+            assert tx.sizes_among(TENANT, set()) == set()
+            assert tx.sizes_among("other", {2**40}) == set()
 
     def test_pages_run_from_the_newest_to_the_oldest_without_gaps(
         self, catalogue: Catalogue

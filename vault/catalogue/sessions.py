@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Table, func, select, update
@@ -64,9 +64,9 @@ class Sessions(Rows):
         same = (sessions.c.tenant == tenant) & (sessions.c.fingerprint == fingerprint)
         return next(iter(self._sessions(select(sessions).where(same))), None)
 
-    def any_of_size(self, tenant: str, content_bytes: int) -> bool:
-        same = (sessions.c.tenant == tenant) & (sessions.c.content_bytes == content_bytes)
-        return self._run(select(1).select_from(sessions).where(same).limit(1)).first() is not None
+    def sizes_among(self, tenant: str, sizes: Collection[int]) -> set[int]:
+        same = (sessions.c.tenant == tenant) & sessions.c.content_bytes.in_(sizes)
+        return set(self._run(select(sessions.c.content_bytes).where(same).distinct()).scalars())
 
     def sessions(
         self, tenant: str, where: SessionFilter, *, limit: int, after: str | None = None

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from threading import Lock
+from typing import TypeAlias
 
 from vault import formats
 from vault.errors import IntegrityError, StrongroomError
@@ -28,7 +30,7 @@ from vault.model import (
     new_id,
 )
 from vault.operations import describe, jobs
-from vault.operations.actors import permit
+from vault.operations.actors import may_read, permit
 from vault.operations.admission import Admitted, Terms, admit, blocks, lookup_rows, session_row
 from vault.operations.keys import DataKey, Keys
 from vault.operations.retrieve import Opened
@@ -37,7 +39,7 @@ from vault.ports import Buffer, NewSession
 from vault.seal.pack import Packer
 from vault.seal.stream import fields
 
-_BATCH_SESSIONS = 64
+_BATCH_SESSIONS = 32
 _THREADS = 8
 #: Sessions larger than this are sealed one at a time, so that memory stays bounded.
 _LARGE_BYTES = 32 << 20
@@ -78,6 +80,10 @@ class _Sealed:
     parts: Sequence[Part]
 
 
+#: A session that is being stored, or turns out to be here already.
+_Attempt: TypeAlias = tuple[Admitted, Future[_Sealed | SessionRow]]
+
+
 def deposit(
     room: Room,
     paths: Iterable[Path],
@@ -95,11 +101,12 @@ def deposit(
     terms.check()
     outcome = Outcome()
     with room.catalogue.writing():
-        for batch in _batches(_admitted(room, paths, terms, outcome)):
+        for batch in _under_way(room, _admitted(room, paths, terms, outcome), progress):
             _take(room, batch, outcome, progress)
     taken = [d.id for d in outcome.sessions]
     outcome.note = jobs.wake(room, taken, wait=wait, progress=progress)
-    outcome.sessions = [_as_it_is_now(room, d) for d in outcome.sessions]
+    if wait and room.queue is None:
+        outcome.sessions = [_as_it_is_now(room, d) for d in outcome.sessions]
     return outcome
 
 
@@ -131,32 +138,55 @@ def _batches(admitted: Iterator[Admitted]) -> Iterator[list[Admitted]]:
         yield batch
 
 
-def _take(room: Room, batch: list[Admitted], outcome: Outcome, progress: Progress) -> None:
-    """Seal and put each of a batch, a few at a time, then record all of them at once."""
-    with room.catalogue.transaction() as tx:
-        sizes = {a.content_bytes for a in batch if tx.any_of_size(room.tenant, a.content_bytes)}
+def _under_way(
+    room: Room, admitted: Iterator[Admitted], progress: Progress
+) -> Iterator[list[_Attempt]]:
+    """Batches that are being sealed and put, a few sessions at a time.
+
+    Each is given when the next has begun, so that reading and recording wait for no store.
+    """
     one_large = Lock()
+    pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="deposit")
+    try:
+        before: list[_Attempt] = []
+        for batch in _batches(admitted):
+            with room.catalogue.transaction() as tx:
+                sizes = tx.sizes_among(room.tenant, {a.content_bytes for a in batch})
+            begin = partial(_begin, room, sizes, one_large, progress)
+            now = [(a, pool.submit(begin, a)) for a in batch]
+            if before:
+                yield before
+            before = now
+        yield before
+    finally:
+        pool.shutdown(cancel_futures=True)
 
-    def run(admitted: Admitted) -> _Sealed | SessionRow:
-        if admitted.content_bytes in sizes and (known := _known(room, admitted)) is not None:
-            return known
-        if admitted.content_bytes <= _LARGE_BYTES:
-            return _store(room, admitted, silent)
-        with one_large:
-            return _store(room, admitted, progress)
 
+def _begin(
+    room: Room, sizes: set[int], one_large: Lock, progress: Progress, admitted: Admitted
+) -> _Sealed | SessionRow:
+    """Store one session, unless one of the same size turns out to be the same."""
+    if admitted.content_bytes in sizes and (known := _known(room, admitted)) is not None:
+        return known
+    if admitted.content_bytes <= _LARGE_BYTES:
+        return _store(room, admitted, silent)
+    with one_large:
+        return _store(room, admitted, progress)
+
+
+def _take(room: Room, batch: list[_Attempt], outcome: Outcome, progress: Progress) -> None:
+    """Wait until a batch is stored and record all of it at once."""
     sealed: list[_Sealed] = []
-    with ThreadPoolExecutor(min(_THREADS, len(batch))) as pool:
-        for admitted, future in [(a, pool.submit(run, a)) for a in batch]:
-            try:
-                result = future.result()
-            except StrongroomError as error:
-                outcome.refused.append((admitted.path, error))
-                continue
-            if isinstance(result, _Sealed):
-                sealed.append(result)
-            else:
-                outcome.sessions.append(_already(room, admitted.path, result))
+    for admitted, future in batch:
+        try:
+            result = future.result()
+        except StrongroomError as error:
+            outcome.refused.append((admitted.path, error))
+            continue
+        if isinstance(result, _Sealed):
+            sealed.append(result)
+        else:
+            outcome.sessions.append(_already(room, admitted.path, result))
     try:
         outcome.sessions.extend(_record(room, sealed))
     except StrongroomError as error:
@@ -223,7 +253,7 @@ def _record(room: Room, batch: Sequence[_Sealed]) -> Iterator[Deposited]:
 def _commit(room: Room, batch: Sequence[_Sealed]) -> set[str]:
     """One transaction for the batch, under keys that are still active when it commits."""
     while True:
-        keks = {s.session.bucket: room.keys.active(s.session.bucket) for s in batch}
+        keks = {bucket: room.keys.active(bucket) for bucket in {s.session.bucket for s in batch}}
         new = []
         for s in batch:
             kek = keks[s.session.bucket]
@@ -271,9 +301,13 @@ def _digest(original: Original) -> str:
 
 
 def _already(room: Room, path: Path, session: SessionRow) -> Deposited:
-    """The answer for a session that is here: what was stored then; nothing changes."""
+    """The answer for a session that is here: what was stored then; nothing changes.
+
+    Who may not read it learns that the bytes are here, which they have, and nothing else.
+    """
     opened = Opened(room, session)
-    found = _deposited(path, session, opened.metadata(), opened.originals())
+    metadata = opened.metadata() if may_read(room, session) else describe.Metadata()
+    found = _deposited(path, session, metadata, opened.originals())
     return replace(found, already=True)
 
 
@@ -297,6 +331,6 @@ def _as_it_is_now(room: Room, deposited: Deposited) -> Deposited:
     """The same after its jobs had a chance to run, with what they noticed."""
     with room.catalogue.transaction() as tx:
         session = tx.session(deposited.id)
-    if session.state is deposited.state:
+    if session.state is deposited.state or not may_read(room, session):
         return deposited
     return replace(deposited, state=session.state, warnings=Opened(room, session).warnings())
