@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from vault.errors import IntegrityError
@@ -48,7 +48,7 @@ class Metadata:
 
 def seal_timeline(key: DataKey, timeline: Timeline) -> bytes:
     """A timeline, sealed for its session."""
-    return _seal(key, Compartment.TIMELINE, asdict(timeline))
+    return _seal(key, Compartment.TIMELINE, _fields(timeline))
 
 
 def open_timeline(keys: Keys, session: SessionRow) -> Timeline:
@@ -63,7 +63,7 @@ def open_timeline(keys: Keys, session: SessionRow) -> Timeline:
 
 def seal_metadata(key: DataKey, metadata: Metadata) -> bytes:
     """Metadata, sealed for its session."""
-    return _seal(key, Compartment.METADATA, asdict(metadata))
+    return _seal(key, Compartment.METADATA, _fields(metadata))
 
 
 def open_metadata(keys: Keys, session: SessionRow) -> Metadata:
@@ -80,7 +80,7 @@ def seal_manifest(
     key: DataKey, object_id: str, parts: Sequence[Part], warnings: Sequence[Warn] = ()
 ) -> bytes:
     """Which parts lie where in an object, and what was noticed while it was made."""
-    document = {"pack": pack.dump(parts).decode(), "warnings": [asdict(w) for w in warnings]}
+    document = {"pack": pack.dump(parts).decode(), "warnings": list(warnings)}
     return key.seal_value("manifest", object_id, _squeeze(document))
 
 
@@ -105,7 +105,13 @@ def _open(keys: Keys, session: SessionRow, kind: Compartment, sealed: bytes) -> 
 
 
 def _squeeze(document: dict[str, Any]) -> bytes:
-    return zlib.compress(json.dumps(document, separators=(",", ":")).encode(), 1)
+    text = json.dumps(document, separators=(",", ":"), default=_fields)
+    return zlib.compress(text.encode(), 1)
+
+
+def _fields(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any of our dataclasses
+    """The fields of a value by name; unlike `asdict` it copies nothing."""
+    return {f.name: getattr(value, f.name) for f in fields(value)}
 
 
 def _expand(squeezed: bytes) -> dict[str, Any]:

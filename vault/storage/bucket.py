@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from vault.errors import NotFound, Refused, StrongroomError
 from vault.ports import Buffer, Finding, Lock, Stored
 from vault.storage import probe
-from vault.storage.calls import Calls, Entry
+from vault.storage.calls import UNVERSIONED, Calls, Entry
 from vault.storage.contract import (
     PROBE_PREFIX,
     LockDroppedError,
@@ -33,6 +33,7 @@ class BucketStore:
         self._calls = calls
         self._prefix = prefix
         self._sender = Sender(calls)
+        self._keeps_versions = True  # until it is found out that it does not
 
     def create(self) -> None:
         self._calls.create()
@@ -41,10 +42,21 @@ class BucketStore:
         name = self._name(key)
         wanted = whole_seconds(lock) if lock else None
         sent = self._sender.send(name, blocks, wanted)
-        version = sent.version or self._calls.head(name).version
+        version = sent.version or self._unsaid(name)
         if wanted:
             self._make_sure(key, version, wanted)
         return Stored(key, version, sent.size_bytes, datetime.now(UTC), sent.sha256)
+
+    def _unsaid(self, name: str) -> str:
+        """The version of what was just put, where the store's answer named none.
+
+        Asked once in a bucket without versions: should it get them, its answers will name them.
+        """
+        if not self._keeps_versions:
+            return UNVERSIONED
+        version = self._calls.head(name).version
+        self._keeps_versions = version != UNVERSIONED
+        return version
 
     def _make_sure(self, key: str, version: str, wanted: Lock) -> None:
         """The lock given with a put is there, or set again; else the object goes."""
