@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import pytest
 
-from tests import servers
+from tests import homes, servers
 
 Server = TypeVar("Server")
 
@@ -98,3 +98,14 @@ def fixtures_folder() -> Path:
     if not FIXTURES.is_dir():
         pytest.skip("no outside recordings: set STRONGROOM_FIXTURES to their folder")
     return FIXTURES
+
+
+@pytest.fixture(scope="session")
+def _first_home(tmp_path_factory: pytest.TempPathFactory) -> homes.Home:
+    return homes.made(tmp_path_factory.mktemp("first") / "home")
+
+
+@pytest.fixture
+def home(_first_home: homes.Home, tmp_path: Path) -> homes.Home:
+    """A new archive: a folder of objects, SQLite, a keyring, and nothing in it yet."""
+    return _first_home.copy(tmp_path / "home")

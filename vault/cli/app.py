@@ -8,8 +8,8 @@ import traceback
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from vault.cli import archive, installation, sessions
 from vault.cli.desk import Desk
@@ -60,10 +60,9 @@ def run(arguments: list[str] | None = None) -> int:
 
 def _explain(error: BaseException) -> int:
     """Say what happened, without content, and choose the exit code."""
-    if isinstance(error, click.ClickException):
-        error.show()
-        return 2
-    if isinstance(error, KeyboardInterrupt | click.exceptions.Abort):
+    if isinstance(error, TyperException):
+        return _end(error.format_message(), 2)
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
         return _end("Interrupted; what was finished stays done.", 1)
     if isinstance(error, StrongroomError):
         return _end(str(error), exit_code(error))
@@ -71,7 +70,8 @@ def _explain(error: BaseException) -> int:
 
 
 def _end(message: str, code: int) -> int:
-    Desk().say(f"strongroom: {message}")
+    for line in message.splitlines():
+        Desk().say(f"strongroom: {line}")
     return code
 
 

@@ -104,7 +104,7 @@ def list_(
                 for kind, values in asked.items()
                 for value in values or ()
             ],
-            format=format,
+            format=_format(format),
             state=_state(state),
             class_name=class_,
             jurisdiction=jurisdiction,
@@ -242,6 +242,15 @@ def _privacy_level(text: str) -> Any:  # noqa: ANN401  PrivacyLevel, imported on
         return PrivacyLevel(text)
     except ValueError:
         raise UsageError(f"A privacy level is one of: {', '.join(PrivacyLevel)}.") from None
+
+
+def _format(name: str | None) -> str | None:
+    from vault.errors import UsageError
+    from vault.formats import FORMATS
+
+    if name is None or name in FORMATS:
+        return name
+    raise UsageError(f"A format is one of: {', '.join(FORMATS)}.")
 
 
 def _state(text: str | None) -> Any:  # noqa: ANN401  State, imported only when needed

@@ -29,11 +29,16 @@ def permit(room: Room, act: str) -> None:
         raise Refused(f"The role {room.actor.role} may not do this ({act}).")
 
 
-def permit_reading(room: Room, session: SessionRow) -> None:
-    """Raises `Refused` unless the actor may read this session."""
+def may_read(room: Room, session: SessionRow) -> bool:
+    """Whether the actor may read this session."""
     allowed = ROLES[room.actor.role]
     own = "read-own" in allowed and session.deposited_by == room.actor.id
-    if "read" not in allowed and not own:
+    return "read" in allowed or own
+
+
+def permit_reading(room: Room, session: SessionRow) -> None:
+    """Raises `Refused` unless the actor may read this session."""
+    if not may_read(room, session):
         raise Refused(f"The role {room.actor.role} may not read this session.")
 
 
