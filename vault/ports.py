@@ -128,8 +128,10 @@ class ObjectStore(Protocol):
         """Whether a legal hold stands, as the store reports it."""
         ...
 
-    def abort_unfinished(self) -> int:
-        """Drop what a killed put left behind (temporaries, multipart uploads); how many.
+    def abort_unfinished(self, prefix: str = "") -> int:
+        """Drop what killed puts of keys under `prefix` left behind; how many.
+
+        A folder cannot tell the keys of its temporaries and drops them all.
 
         Only safe while nobody writes; see `Catalogue.exclusive`.
         """

@@ -364,7 +364,10 @@ class TestUnfinished:
         assert shelf.whole() == []
         assert len(shelf.unfinished()) == 1
         kept = shelf.store.put("kept", [b"x"])
-        assert shelf.store.abort_unfinished() == 1
+        if not shelf.store.url.startswith("file:"):
+            assert shelf.store.abort_unfinished("somebody-elses/") == 0
+            assert len(shelf.unfinished()) == 1
+        assert shelf.store.abort_unfinished("kil") == 1
         assert shelf.store.abort_unfinished() == 0
         assert shelf.unfinished() == []
         assert b"".join(shelf.store.get("kept", kept.version)) == b"x"

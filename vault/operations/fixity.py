@@ -56,7 +56,7 @@ def check(
         progress("checked", report.checked, None)
     if repair:
         with room.catalogue.exclusive(timeout_seconds=_EXCLUSIVE_SECONDS):
-            report.removed += room.store.abort_unfinished()
+            report.removed += room.store.abort_unfinished(f"{room.archive_id}/")
             for orphan in list(_orphans(room)):
                 _remove(room, orphan, report)
     else:

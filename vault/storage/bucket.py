@@ -143,9 +143,9 @@ class BucketStore:
                 return False
             raise
 
-    def abort_unfinished(self) -> int:
+    def abort_unfinished(self, prefix: str = "") -> int:
         seen: set[tuple[str, str]] = set()
-        while unfinished := self._calls.uploads(self._prefix):
+        while unfinished := self._calls.uploads(self._prefix + prefix):
             for name, upload in unfinished:
                 self._calls.abort(name, upload)
             if seen.issuperset(unfinished):

@@ -220,7 +220,7 @@ class FileStore:
         if read_note(_note_of(path)) != note:
             raise BackendError("The store's folder does not keep what is written to it.")
 
-    def abort_unfinished(self) -> int:
+    def abort_unfinished(self, prefix: str = "") -> int:  # noqa: ARG002  see the port
         self._present()
         with disk.translated():
             left = list(self._unfinished.iterdir())
