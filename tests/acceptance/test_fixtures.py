@@ -1,0 +1,198 @@
+"""Every outside recording of the scenario kit goes in as measured, and comes back as it was."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import imageio_ffmpeg
+import pytest
+
+from tests import recordings
+from tests.homes import Home, made
+from vault.operations import fetch, retrieve, show
+
+NO_MANIFEST = "overlap_tools_no_manifest"
+
+
+@dataclass(frozen=True)
+class Archived:
+    """All recordings in one archive: what was answered and shown, by the folder of each."""
+
+    home: Home
+    deposited: dict[Path, dict[str, Any]]
+    shown: dict[Path, dict[str, Any]]
+
+    def expected(self) -> dict[Path, dict[str, Any]]:
+        """What each recording that was measured elsewhere has to show."""
+        measured = {p: p / "expected.json" for p in self.deposited}
+        return {p: json.loads(f.read_text()) for p, f in measured.items() if f.exists()}
+
+
+@pytest.fixture(scope="module")
+def archived(fixtures_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Archived:
+    home = made(tmp_path_factory.mktemp("fixtures") / "home")
+    answer = home.run("deposit", fixtures_folder / "scenario", "--subject", "someone")
+    assert answer.document["refused"] == []
+    deposited = {Path(s["path"]): s for s in answer.document["sessions"]}
+    with home.room() as room:
+        shown: dict[Path, dict[str, Any]] = {
+            path: dict(show.session(retrieve.Opened(room, retrieve.session(room, s["id"]))))
+            for path, s in deposited.items()
+        }
+    return Archived(home, deposited, shown)
+
+
+def test_every_recording_went_in(archived: Archived, fixtures_folder: Path) -> None:
+    bundles = {p.parent for p in (fixtures_folder / "scenario").rglob("full.wav")}
+    assert archived.deposited.keys() == bundles
+    assert len(archived.expected()) == len(bundles) - 1
+    assert {s["format"] for s in archived.deposited.values()} == {"scenario"}
+    assert {s["state"] for s in archived.deposited.values()} == {"ready"}
+    for path, session in archived.deposited.items():
+        assert {o["name"] for o in session["originals"]} == recordings.files(path).keys()
+
+
+def test_counts_and_durations_are_those_measured_elsewhere(archived: Archived) -> None:
+    for path, expected in archived.expected().items():
+        shown = archived.shown[path]
+        metrics = shown["metrics"]
+        assert len(shown["segments"]) == metrics["segment_count"] == expected["segment_count"]
+        nanoseconds = round(expected["manifest_duration_s"] * 1e9)
+        assert archived.deposited[path]["duration_ns"] == shown["duration_ns"] == nanoseconds
+        assert metrics["event_counts"] == expected["event_counts"], path
+        assert len(shown["events"]) == sum(expected["event_counts"].values())
+        for name, measured in (
+            ("overlap_seconds", "overlap_s"),
+            ("speech_coverage_seconds", "speech_coverage_s"),
+            ("silence_seconds", "silence_s"),
+        ):
+            assert metrics[name] == pytest.approx(expected[measured], abs=1e-6), (path, name)
+        assert metrics["role_seconds"] == pytest.approx(expected["role_time_s"], abs=1.5e-6)
+
+
+def test_latencies_are_those_measured_elsewhere(archived: Archived) -> None:
+    for path, expected in archived.expected().items():
+        latency, measured = archived.shown[path]["metrics"]["latency"], expected["latency"]
+        assert latency["count"] == measured["n"]
+        for ours, theirs in (("avg", "avg"), ("p50", "p50"), ("p95", "p95")):
+            assert latency[f"{ours}_seconds"] == pytest.approx(measured[theirs]), path
+
+
+def test_warnings_are_those_found_elsewhere(archived: Archived) -> None:
+    for path, expected in archived.expected().items():
+        found: dict[str, list[str]] = {}
+        for warning in archived.deposited[path]["warnings"]:
+            found.setdefault(warning["code"], []).append(warning["file"])
+        silent = found.pop("not-transcoded", [])
+        assert silent == ([] if expected["full_wav_s"] else ["full.wav"])
+        assert {code: sorted(names) for code, names in found.items()} == {
+            code: sorted(names)
+            for code, names in (
+                ("missing-file", expected["missing_segment_files"]),
+                ("orphan-file", expected["orphan_segment_files"]),
+                ("audio-length-mismatch", [m["file"] for m in expected["audio_len_mismatch"]]),
+            )
+            if names
+        }, path
+        mismatches = {m["file"]: m["wav_s"] for m in expected["audio_len_mismatch"]}
+        decoded = {s["file"]: s["decoded_ns"] for s in archived.shown[path]["segments"]}
+        assert {name: decoded[name] / 1e9 for name in mismatches} == pytest.approx(mismatches)
+
+
+def test_without_a_manifest_the_file_names_tell_the_turns(archived: Archived) -> None:
+    (path,) = (p for p in archived.shown if p.name == NO_MANIFEST)
+    segments = archived.shown[path]["segments"]
+    names = sorted(p.name for p in (path / "segments").iterdir())
+    assert [s["file"] for s in segments] == [f"segments/{name}" for name in names]
+    assert [s["role"] for s in segments] == [name.split("-")[1] for name in names]
+    starts = [int(name.split("-")[2].removesuffix("ms.wav")) * 1_000_000 for name in names]
+    assert [s["start_ns"] for s in segments] == starts
+
+
+def test_every_recording_comes_back_byte_for_byte(archived: Archived, tmp_path: Path) -> None:
+    with archived.home.room() as room:
+        for number, (path, session) in enumerate(archived.deposited.items()):
+            back = tmp_path / str(number)
+            fetch.originals(room, session["id"], back)
+            assert recordings.files(back) == recordings.files(path)
+            rates = set()
+            for turn in (back / "segments").glob("*.wav"):
+                with wave.open(str(turn), "rb") as file:
+                    rates.add(file.getframerate())
+            expected = archived.expected().get(path)
+            assert expected is None or sorted(rates) == expected["segment_rates"]
+            with wave.open(str(back / "full.wav"), "rb") as file:
+                length, rate = file.getnframes() / file.getframerate(), file.getframerate()
+            stated = (
+                None if expected is None else (expected["full_wav_s"], expected["full_wav_rate"])
+            )
+            assert stated is None or (length, rate) == pytest.approx(stated)
+
+
+def test_every_recording_has_something_to_play_to_keep_and_to_see(archived: Archived) -> None:
+    for path, expected in archived.expected().items():
+        shown = archived.shown[path]
+        made = {p["name"] for p in shown["parts"] if p["compartment"] == "derived"}
+        sounds = {
+            n for n in recordings.files(path) if n.endswith((".wav", ".mp3", ".ogg", ".flac"))
+        }
+        assert made == {
+            rendition
+            for name in (sounds if expected["full_wav_s"] else ())
+            for rendition in (
+                *(f"playback/{name}.opus", f"archive/{name}.flac", f"peaks/{name}.dat"),
+            )
+        }, path
+        assert all(p["bytes"] for p in shown["parts"])
+
+
+@pytest.mark.parametrize("container", ["wav", "mp3", "ogg", "flac"])
+def test_an_export_decodes_and_lasts_as_long_as_the_conversation(
+    archived: Archived, tmp_path: Path, container: str
+) -> None:
+    (path,) = (p for p in archived.shown if p.name == "overlap_tools")
+    out = tmp_path / f"out.{container}"
+    answer = archived.home.run(
+        *("export", archived.deposited[path]["id"], "--format", container, "-o", out)
+    )
+    assert [f["bytes"] for f in answer.document["files"]] == [out.stat().st_size]
+    segments = archived.shown[path]["segments"]
+    end = max(s["start_ns"] + s["decoded_ns"] for s in segments) / 1e9
+    assert decoded_seconds(out) == pytest.approx(end, abs=0.1)
+
+
+@pytest.mark.parametrize("layout", ["stereo", "concat", "tracks"])
+def test_each_layout_decodes(archived: Archived, tmp_path: Path, layout: str) -> None:
+    (path,) = (p for p in archived.shown if p.name == "overlap_tools")
+    out = tmp_path / "out"
+    answer = archived.home.run(
+        *("export", archived.deposited[path]["id"], "--format", "wav", "--audio", layout),
+        *("-o", out),
+    )
+    files = [out / f["name"] for f in answer.document["files"]] if layout == "tracks" else [out]
+    segments = archived.shown[path]["segments"]
+    assert len(files) == (len({s["role"] for s in segments}) if layout == "tracks" else 1)
+    lengths = [decoded_seconds(file) for file in files]
+    if layout == "concat":
+        assert lengths == [pytest.approx(sum(s["decoded_ns"] for s in segments) / 1e9, abs=0.01)]
+    assert all(lengths)
+    with wave.open(str(files[0]), "rb") as file:
+        assert file.getnchannels() == (2 if layout == "stereo" else 1)
+
+
+def decoded_seconds(path: Path) -> float:
+    """How long a file sounds, decoded by a program that is not ours."""
+    ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
+    done = subprocess.run(
+        [ffmpeg, "-v", "error", "-i", path, "-f", "s16le", "-ac", "1", "-ar", "8000", "-"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+    )
+    assert not done.stderr
+    return len(done.stdout) / 16000
