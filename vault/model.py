@@ -77,6 +77,13 @@ class PrivacyLevel(StrEnum):
             PrivacyLevel.DISABLED: frozenset[Kind](),
         }[self]
 
+    def within(self, other: PrivacyLevel) -> PrivacyLevel:
+        """The level that lets in only what both do; `disabled` if either is."""
+        if PrivacyLevel.DISABLED in {self, other}:
+            return PrivacyLevel.DISABLED
+        both = self.keeps & other.keeps
+        return next(level for level in PrivacyLevel if level.keeps == both)
+
 
 @dataclass(frozen=True, slots=True)
 class Warn:
@@ -185,6 +192,7 @@ class Reading:
     `duration_ns` is the source's stated duration, else the end of the timeline.
     `metrics` are what the source itself states, under its own names; `source` is every other
     session-level field of it, kept so that writing the same format again loses nothing.
+    `privacy_level` is the one the source was recorded under; a deposit may only narrow it.
     """
 
     format: str
@@ -201,6 +209,7 @@ class Reading:
     subjects: Sequence[str] = ()
     tags: Sequence[str] = ()
     source: Mapping[str, Json] = field(default_factory=dict)
+    privacy_level: PrivacyLevel = PrivacyLevel.FULL
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,14 +72,17 @@ def read(place: str | os.PathLike[str] | Source, format: str | None = None) -> l
     """
     reader = _named(format) if format is not None else None
     source = place if isinstance(place, Source) else Source(place)
-    if reader is not None and format is not None:
-        return reader.read(source, format)
-    found = detect(source)
-    if found is None:
-        empty = not source.is_folder and not source.head(source.name)
-        what = "is empty" if empty else "is not a session in any format known here"
-        raise BadInput(f"{str(source.path)!a} {what}.")
-    return found[0].read(source, found[1])
+    try:
+        if reader is not None and format is not None:
+            return reader.read(source, format)
+        found = detect(source)
+        if found is None:
+            empty = not source.is_folder and not source.head(source.name)
+            what = "is empty" if empty else "is not a session in any format known here"
+            raise BadInput(f"{str(source.path)!a} {what}.")
+        return found[0].read(source, found[1])
+    finally:
+        source.forget()
 
 
 def walk(path: str | os.PathLike[str]) -> Iterator[Source]:

@@ -17,6 +17,8 @@ NOTES_LIMIT = 10_000
 #: No session is longer than a year; a larger time is an epoch or an error.
 NS_LIMIT = 366 * 86_400 * 10**9
 INDEX_LIMIT = 10**9
+#: The end of the year 9999, past which no calendar here reaches.
+EPOCH_NS_LIMIT = 253_402_300_799 * 10**9
 
 #: What sources call the three roles.
 ROLES = {
@@ -94,22 +96,44 @@ class Fields:
             return None
         return value
 
-    def ns(self, *keys: str) -> int | None:
+    def ns(self, *keys: str, unit_ns: int = 10**9) -> int | None:
         """The first of these times that is there, seconds in the source, as nanoseconds.
 
         Rounded once, half to even, from the decimal digits, never through binary fractions.
         """
+        return self._time(keys, unit_ns, NS_LIMIT, "a time between 0 and a year")
+
+    def epoch_ns(self, *keys: str, unit_ns: int = 10**9) -> int | None:
+        """The first of these instants that is there, counted from 1970, as nanoseconds."""
+        return self._time(keys, unit_ns, EPOCH_NS_LIMIT, "a time since 1970")
+
+    def _time(self, keys: Collection[str], unit_ns: int, limit: int, expected: str) -> int | None:
         for key in keys:
             value = self.value.get(key)
             if value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float):
-                self.bad(key, "a time in seconds")
-            elif 0 <= value <= NS_LIMIT // 10**9:
-                return round(Decimal(repr(value)).scaleb(9))
+                self.bad(key, "a number")
+            elif 0 <= value <= limit // unit_ns:
+                return round(Decimal(repr(value)) * unit_ns)
             else:
-                self.bad(key, "a time between 0 and a year")
+                self.bad(key, expected)
         return None
+
+    def object(self, key: str) -> Fields:
+        """The object under `key`; an empty one if there is none."""
+        value = self.value.get(key)
+        if value is not None and not isinstance(value, dict):
+            self.bad(key, "an object")
+        return Fields(value if isinstance(value, dict) else {}, key, self._notes)
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """The strings of a list, without empty ones; what else is in it is left out."""
+        value = self.value.get(key)
+        if value is not None and not isinstance(value, list):
+            self.bad(key, "a list")
+        items = value if isinstance(value, list) else []
+        return tuple(item for item in items if isinstance(item, str) and item.strip())
 
     def objects(self, key: str) -> Iterator[tuple[int, Fields]] | None:
         """A list of objects with their positions; None if there is no list.

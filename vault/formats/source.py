@@ -84,6 +84,7 @@ class Source:
         self.path = Path(path)
         self._adopted: dict[str, int] = {}
         self._listings: dict[str, tuple[Entry, ...]] = {}
+        self._parsed: tuple[str, Json] | None = None
         try:
             self._place = os.path.abspath(self.path)  # noqa: PTH100  Path.resolve follows links
             found = os.lstat(self._place)
@@ -171,12 +172,25 @@ class Source:
         with self.open(name) as stream:
             return stream.read(HEAD_BYTES)
 
-    def json(self, name: str, limit: int = JSON_BYTES_LIMIT) -> Json:
-        """The JSON value in a file of at most `limit` bytes; `BadInput` for anything else."""
+    def whole(self, name: str, limit: int = JSON_BYTES_LIMIT) -> bytes:
+        """All of a file of at most `limit` bytes; `BadInput` for a larger one."""
         with self.open(name) as stream:
             if os.fstat(stream.fileno()).st_size > limit:
                 raise BadInput(f"{name!a} is larger than {limit >> 20} MiB.")
-            return jsontext.parse(stream.read(limit), name)
+            return stream.read(limit)
+
+    def json(self, name: str, limit: int = JSON_BYTES_LIMIT) -> Json:
+        """The JSON value in a file of at most `limit` bytes; `BadInput` for anything else.
+
+        The last value is kept until `forget`, so that to detect and then to read parses once.
+        """
+        if self._parsed is None or self._parsed[0] != name:
+            self._parsed = name, jsontext.parse(self.whole(name, limit), name)
+        return self._parsed[1]
+
+    def forget(self) -> None:
+        """Keep nothing of what was read so far."""
+        self._parsed = None
 
     def _descriptor(self, name: str) -> tuple[int, os.stat_result]:
         """An open descriptor of a regular file, for the caller to close, and what it is."""

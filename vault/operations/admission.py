@@ -95,25 +95,35 @@ class Admitted:
 def admit(room: Room, path: Path, reading: Reading, terms: Terms) -> Admitted:
     """What of a reading may come in; the privacy level binds the originals too.
 
-    What it keeps out is named in the warnings. Raises `Refused` without consent where the
+    The level is the narrower of what the source was recorded under and what is asked for.
+    What it keeps out is named in the warnings. Fields of the source go with the file they
+    came from. Raises `Refused` without consent where the
     archive demands it, and for the level `disabled`.
     """
     if room.consent_required:
         raise Refused("This archive asks for consent on record, and there is none.")
-    if terms.privacy_level is PrivacyLevel.DISABLED:
+    level = terms.privacy_level.within(reading.privacy_level)
+    if level is PrivacyLevel.DISABLED:
         raise Refused("The privacy level is `disabled`: nothing of this session may be stored.")
-    keeps = terms.privacy_level.keeps
+    terms, keeps = replace(terms, privacy_level=level), level.keeps
     warnings = list(reading.warnings)
     if not (terms.subjects or terms.jurisdictions or terms.regimes):
         text = "No subject, jurisdiction or regime was named, so consent is unknown."
         warnings.append(Warn("consent-unknown", text))
     left = [o for o in reading.originals if o.kind not in keeps]
     for original in left:
-        text = f"Left out, because the privacy level is {terms.privacy_level}."
+        text = f"Left out, because the privacy level is {level}."
         warnings.append(Warn("left-out", text, original.name))
     timeline = reading.timeline if Kind.TRANSCRIPT in keeps else _wordless(reading.timeline)
     kept = [o for o in reading.originals if o.kind in keeps]
-    reading = replace(reading, originals=kept, timeline=timeline, warnings=warnings)
+    described = Kind.TRANSCRIPT in keeps or any(o.kind is Kind.METADATA for o in kept)
+    reading = replace(
+        reading,
+        originals=kept,
+        timeline=timeline,
+        warnings=warnings,
+        source=reading.source if described else {},
+    )
     return Admitted(path, terms, reading, left)
 
 
