@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from vault.errors import BadInput
 from vault.model import Json
@@ -16,6 +16,8 @@ from vault.model import Json
 DEPTH_LIMIT = 100
 VALUES_LIMIT = 2_000_000
 DIGITS_LIMIT = 300
+_LARGE = 1e300
+_TOO_LONG = f"holds an integer of more than {DIGITS_LIMIT} digits"
 
 
 def parse(data: bytes, name: str) -> Json:
@@ -30,35 +32,74 @@ def parse(data: bytes, name: str) -> Json:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise BadInput(f"{name!a} is not UTF-8 text.") from None
-    openings = text.count("[") + text.count("{")
     # Counted before parsing, so that a few megabytes of `[[],[],` never become gigabytes.
-    if openings + text.count(",") > VALUES_LIMIT:
+    if len(text) > VALUES_LIMIT and sum(map(text.count, "[{,")) > VALUES_LIMIT:
         raise BadInput(f"{name!a} holds more than {VALUES_LIMIT} values.")
     try:
-        value: Json = _DECODER.decode(text)
+        value = _checked(_DECODER.decode(text))
     except _RefusedError as error:
         raise BadInput(f"{name!a} {error}.") from None
-    except (ValueError, RecursionError):
+    except (json.JSONDecodeError, RecursionError):
         raise BadInput(f"{name!a} is not valid JSON.") from None
-    if openings > DEPTH_LIMIT or "\\u" in text:
-        return _tame(value, name, DEPTH_LIMIT)
+    except ValueError:  # what int() says of thousands of digits
+        raise BadInput(f"{name!a} {_TOO_LONG}.") from None
+    # Only an escape can say half of a character: the bytes were UTF-8.
+    if "\\" in text and ("\\ud" in text or "\\uD" in text):
+        return _tame(value)
     return value
+
+
+def _checked(found: object) -> Json:
+    """What `_DECODER` found, its objects made dictionaries and every rule kept.
+
+    The decoder gives each object as a tuple of pairs and calls nothing of ours on the way: one
+    pass over the result, level by level, costs a third of what hooks would.
+    """
+    level: list[Any] = [[found]]
+    top, large, small = level[0], _LARGE, -_LARGE
+    for _ in range(DEPTH_LIMIT + 1):
+        inner: list[Any] = []
+        for holder in level:
+            for place, item in holder.items() if type(holder) is dict else enumerate(holder):
+                kind = type(item)
+                if kind is str:
+                    continue
+                if kind is tuple:
+                    holder[place] = made = dict(item)
+                    if len(made) != len(item):
+                        raise _RefusedError("holds an object that uses one key twice")
+                    inner.append(made)
+                elif kind is list:
+                    inner.append(item)
+                elif (kind is int or kind is float) and not small < item < large:
+                    _refuse_number(item)
+        if not inner:
+            value: Json = top[0]
+            return value
+        level = inner
+    raise _RefusedError(f"is nested more than {DEPTH_LIMIT} levels deep")
+
+
+def _refuse_number(number: float) -> None:
+    if isinstance(number, int):
+        if abs(number) >= 10**DIGITS_LIMIT:
+            raise _RefusedError(_TOO_LONG)
+    elif math.isinf(number):
+        raise _RefusedError("holds a number that is too large")
 
 
 class _RefusedError(Exception):
     """What a value was refused for, as the end of a sentence."""
 
 
-def _tame(value: Json, name: str, levels: int) -> Json:
-    """`value` with lone surrogates replaced; `BadInput` if it is too deep."""
+def _tame(value: Json) -> Json:
+    """`value` with lone surrogates replaced."""
     if isinstance(value, str):
         return value if value.isascii() else _writable(value)
-    if isinstance(value, list | dict) and not levels:
-        raise BadInput(f"{name!a} is nested more than {DEPTH_LIMIT} levels deep.")
     if isinstance(value, list):
-        return [_tame(item, name, levels - 1) for item in value]
+        return [_tame(item) for item in value]
     if isinstance(value, dict):
-        return {_writable(k): _tame(item, name, levels - 1) for k, item in value.items()}
+        return {_writable(k): _tame(item) for k, item in value.items()}
     return value
 
 
@@ -66,33 +107,8 @@ def _writable(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise _RefusedError("holds an object that uses one key twice")
-    return made
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > DIGITS_LIMIT:
-        raise _RefusedError(f"holds an integer of more than {DIGITS_LIMIT} digits")
-    return int(digits)
-
-
-def _float(digits: str) -> float:
-    number = float(digits)
-    if math.isinf(number):
-        raise _RefusedError("holds a number that is too large")
-    return number
-
-
 def _constant(_: str) -> NoReturn:
     raise _RefusedError("holds NaN or an infinity, which JSON does not have")
 
 
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_object,
-    parse_int=_integer,
-    parse_float=_float,
-    parse_constant=_constant,
-)
+_DECODER = json.JSONDecoder(object_pairs_hook=tuple, parse_constant=_constant)
