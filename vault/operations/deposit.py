@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from threading import Lock
 from typing import TypeAlias
 
 from vault import formats
-from vault.errors import IntegrityError, StrongroomError
+from vault.errors import BackendError, IntegrityError, StrongroomError
 from vault.model import (
     Compartment,
     Kind,
@@ -188,9 +189,11 @@ def _take(room: Room, batch: list[_Attempt], outcome: Outcome, progress: Progres
         else:
             outcome.sessions.append(_already(room, admitted.path, result))
     try:
-        outcome.sessions.extend(_record(room, sealed))
+        doubles = _commit(room, sealed)
     except StrongroomError as error:
         outcome.refused.extend((s.admitted.path, error) for s in sealed)
+    else:
+        outcome.sessions.extend(_answer(room, s, doubles) for s in sealed)
     progress("deposited", len(outcome.sessions) + len(outcome.refused), None)
 
 
@@ -231,28 +234,26 @@ def _plaintext(packer: Packer, admitted: Admitted, progress: Progress) -> Iterat
             progress("sealing", done, admitted.content_bytes)
 
 
-def _record(room: Room, batch: Sequence[_Sealed]) -> Iterator[Deposited]:
-    """Make a batch visible in one transaction; drop the objects of what was there already."""
-    if not batch:
-        return
-    doubles = _commit(room, batch)
-    for sealed in batch:
-        path = sealed.admitted.path
-        if sealed.session.id not in doubles:
-            metadata = sealed.admitted.metadata()
-            yield _deposited(path, sealed.session, metadata, sealed.parts)
-            continue
+def _answer(room: Room, sealed: _Sealed, doubles: set[str]) -> Deposited:
+    """What became of a stored session; what turned out a double is dropped again."""
+    path = sealed.admitted.path
+    if sealed.session.id not in doubles:
+        return _deposited(path, sealed.session, sealed.admitted.metadata(), sealed.parts)
+    with suppress(BackendError):  # an orphan is left then, and `fixity --repair` finds it
         room.store.delete(sealed.stored.store_key, sealed.stored.version)
-        with room.catalogue.transaction() as tx:
-            known = tx.by_fingerprint(room.tenant, sealed.session.fingerprint)
-        if known is None:
-            raise IntegrityError("A session was refused as a double of one that is not there.")
-        yield _already(room, path, known)
+    with room.catalogue.transaction() as tx:
+        known = tx.by_fingerprint(room.tenant, sealed.session.fingerprint)
+    if known is None:
+        raise IntegrityError("A session was refused as a double of one that is not there.")
+    return _already(room, path, known)
 
 
 def _commit(room: Room, batch: Sequence[_Sealed]) -> set[str]:
-    """One transaction for the batch, under keys that are still active when it commits."""
-    while True:
+    """One transaction for the batch, under keys that are still active when it commits.
+
+    Answers the ids of sessions that were here already, under another id.
+    """
+    while batch:
         keks = {bucket: room.keys.active(bucket) for bucket in {s.session.bucket for s in batch}}
         new = []
         for s in batch:
@@ -267,6 +268,7 @@ def _commit(room: Room, batch: Sequence[_Sealed]) -> set[str]:
         with room.catalogue.transaction() as tx:
             if Keys.still_active(tx, keks.values()):
                 return tx.add_sessions(new)
+    return set()
 
 
 # --- the same bytes again -----------------------------------------------------------------
