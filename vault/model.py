@@ -69,13 +69,7 @@ class PrivacyLevel(StrEnum):
     @property
     def keeps(self) -> frozenset[Kind]:
         """The kinds of part this level lets in."""
-        return {
-            PrivacyLevel.FULL: frozenset(Kind),
-            PrivacyLevel.AUDIO_ONLY: frozenset({Kind.AUDIO, Kind.PEAKS, Kind.METADATA}),
-            PrivacyLevel.TRANSCRIPT_ONLY: frozenset({Kind.TRANSCRIPT, Kind.METADATA}),
-            PrivacyLevel.METADATA_ONLY: frozenset({Kind.METADATA}),
-            PrivacyLevel.DISABLED: frozenset[Kind](),
-        }[self]
+        return _KEPT[self]
 
     def within(self, other: PrivacyLevel) -> PrivacyLevel:
         """The level that lets in only what both do; `disabled` if either is."""
@@ -83,6 +77,15 @@ class PrivacyLevel(StrEnum):
             return PrivacyLevel.DISABLED
         both = self.keeps & other.keeps
         return next(level for level in PrivacyLevel if level.keeps == both)
+
+
+_KEPT: dict[PrivacyLevel, frozenset[Kind]] = {
+    PrivacyLevel.FULL: frozenset(Kind),
+    PrivacyLevel.AUDIO_ONLY: frozenset({Kind.AUDIO, Kind.PEAKS, Kind.METADATA}),
+    PrivacyLevel.TRANSCRIPT_ONLY: frozenset({Kind.TRANSCRIPT, Kind.METADATA}),
+    PrivacyLevel.METADATA_ONLY: frozenset({Kind.METADATA}),
+    PrivacyLevel.DISABLED: frozenset(),
+}
 
 
 @dataclass(frozen=True, slots=True)
