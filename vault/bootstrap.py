@@ -114,6 +114,7 @@ def open_room(settings: Settings, actor: str | None = "owner") -> Iterator[Room]
             actor=actors.find(catalogue, keys, actor) if actor else actors.nobody(clock),
             jobs=Handlers(),
             queue=_queue(settings),
+            redeliver_seconds=settings.redeliver_seconds,
             default_class=settings.default_class,
             consent_required=settings.consent == "required",
         )

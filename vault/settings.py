@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     broker_url: str | None = Field(
         None, description="redis://, for workers; jobs run here without."
     )
+    redeliver_seconds: int = Field(
+        default=300, ge=1, description="The broker is told again of a job that nobody took."
+    )
     passphrase_file: Path | None = Field(default=None, description="Opens the keyring file.")
     passphrase: str | None = Field(
         default=None, description="The same, less well kept.", repr=False

@@ -9,7 +9,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from vault.cli.desk import Desk
-from vault.errors import BackendError
+from vault.errors import StrongroomError
 
 if TYPE_CHECKING:
     from vault.operations.room import Room
@@ -56,8 +56,11 @@ def _work(desk: Desk, room: Room, stop: threading.Event) -> None:
     while not stop.is_set():
         try:
             done = jobs.run_next(room)
-        except BackendError as error:
+        except StrongroomError as error:
             desk.say(f"a job was given back: {error}")
+            done = False
+        except Exception as error:  # noqa: BLE001  a step of the user's own may raise anything
+            desk.say(f"a job was given back: {type(error).__name__}")
             done = False
         if not done:
             stop.wait(_IDLE_SECONDS)

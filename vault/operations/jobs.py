@@ -25,8 +25,8 @@ from vault.operations.writer import ObjectWriter
 
 LEASE_SECONDS = 15
 ATTEMPTS = 5
-#: A job that a broker was told of and nobody took within this time is told again.
-REDELIVER_SECONDS = 300
+#: The longest that a job waits to be tried again while a back end is away.
+_PAUSE_SECONDS = 60
 _RELAY_JOBS = 500
 _HELD_SECONDS = 0.2
 
@@ -96,7 +96,7 @@ def relay(room: Room) -> int:
     told = 0
     while True:
         now = _now()
-        before = now - timedelta(seconds=REDELIVER_SECONDS)
+        before = now - timedelta(seconds=room.redeliver_seconds)
         with room.catalogue.transaction() as tx:
             rows = tx.claim_to_send(limit=_RELAY_JOBS, sent_before=before)
             if rows:
@@ -155,25 +155,42 @@ def run_one(room: Room, job_id: str) -> bool:
 
 def _do(room: Room, job: JobRow, progress: Progress) -> None:
     """Run a leased job to its end, or give it back."""
-    with room.catalogue.transaction() as tx:
-        row = tx.session(job.session_id)
-    bench = Bench(room, Opened(room, row), progress)
+    made: list[ObjectRow] = []
     try:
         with room.catalogue.writing():
             with _renewed(room, job):
-                _handler(room, job.name)(bench)
-            if not _end(room, job, bench.made):
-                _discard(room, bench.made)
+                _handler(room, job.name)(_bench(room, job, made, progress))
+            if not _end(room, job, made):
+                _discard(room, made)
     except (BadInput, NotFound, IntegrityError) as error:
-        _fail(room, job, bench, error)
+        _fail(room, job, made, error)
     except BaseException as error:
-        if isinstance(error, Exception) and job.attempts >= ATTEMPTS:
-            _fail(room, job, bench, error)
+        if isinstance(error, BackendError) and error.retryable:
+            _put_off(room, job)
+        elif isinstance(error, Exception) and job.attempts >= ATTEMPTS:
+            _fail(room, job, made, error)
             return
-        _discard(room, bench.made)
-        with room.catalogue.transaction() as tx:
-            tx.return_job(job.id, error=type(error).__name__)
+        else:
+            _discard(room, made)
+            with room.catalogue.transaction() as tx:
+                tx.return_job(job.id, error=type(error).__name__)
         raise
+
+
+def _bench(room: Room, job: JobRow, made: list[ObjectRow], progress: Progress) -> Bench:
+    with room.catalogue.transaction() as tx:
+        row = tx.session(job.session_id)
+    return Bench(room, Opened(room, row), progress, made)
+
+
+def _put_off(room: Room, job: JobRow) -> None:
+    """Leave a job under its lease for a while: what it needs is away, however often one tries.
+
+    What it had stored by then is left to `fixity --repair`, for the store may be what is away.
+    """
+    pause = min(LEASE_SECONDS * 2 ** (job.attempts - 1), _PAUSE_SECONDS)
+    with room.catalogue.transaction() as tx:
+        tx.renew_job(job.id, until=_now() + timedelta(seconds=pause))
 
 
 def _handler(room: Room, name: str) -> Handler:
@@ -194,9 +211,9 @@ def _end(room: Room, job: JobRow, made: Sequence[ObjectRow], error: str | None =
     return True
 
 
-def _fail(room: Room, job: JobRow, bench: Bench, error: Exception) -> None:
+def _fail(room: Room, job: JobRow, made: Sequence[ObjectRow], error: Exception) -> None:
     """End a job for good; only errors of our own have messages that are free of content."""
-    _discard(room, bench.made)
+    _discard(room, made)
     own = f": {error}" if isinstance(error, StrongroomError) else ""
     _end(room, job, (), error=f"{type(error).__name__}{own}")
 

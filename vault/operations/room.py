@@ -19,7 +19,10 @@ def silent(_what: str, _done: int, _total: int | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Everything an operation needs. `jobs` finds the handler of a job by its name."""
+    """Everything an operation needs. `jobs` finds the handler of a job by its name.
+
+    A job that the broker was told of, and nobody took in `redeliver_seconds`, is told again.
+    """
 
     archive_id: str
     tenant: str
@@ -31,6 +34,7 @@ class Room:
     actor: ActorRow
     jobs: Mapping[str, Callable[..., None]]
     queue: Queue | None
+    redeliver_seconds: int
     default_class: str
     consent_required: bool
 
