@@ -1,0 +1,73 @@
+"""What was said, as text and as captions. Times count from the session's start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from vault.export.escape import cue, line, vtt
+from vault.export.record import Order, Record
+from vault.model import Segment
+
+_MS_NS = 1_000_000
+#: How long a caption stays whose source gives it no time at all.
+_LEAST_NS = 1_000_000_000
+
+
+def txt_file(records: Iterable[Record], order: Order) -> Iterator[bytes]:
+    """A transcript to read: a heading for each session, a line for each turn."""
+    for number, record in enumerate(records):
+        began = record.started_at.isoformat(timespec="seconds")
+        heading = line(record.name)
+        apart = "\n\n" if number else ""
+        yield f"{apart}{heading}\n{began}  {record.id}\n\n".encode()
+        for segment in said(record, order):
+            cut = " […]" if segment.truncated else ""
+            text = line(segment.text or "")
+            yield f"[{clock(segment.start_ns, '.')}] {who(segment)}: {text}{cut}\n".encode()
+
+
+def srt_file(record: Record, order: Order) -> Iterator[bytes]:
+    """SubRip captions of one session, the speaker in front."""
+    for number, segment in enumerate(said(record, order), 1):
+        start, end = span(segment)
+        text = cue(f"{who(segment)}: {segment.text}")
+        yield f"{number}\n{clock(start, ',')} --> {clock(end, ',')}\n{text}\n\n".encode()
+
+
+def vtt_file(record: Record, order: Order) -> Iterator[bytes]:
+    """WebVTT captions of one session, the speaker as their voice."""
+    yield f"WEBVTT\n\nNOTE {record.id}\n\n".encode()
+    for segment in said(record, order):
+        start, end = span(segment)
+        voice = vtt(who(segment)).replace("\n", " ")
+        text = f"<v {voice}>{vtt(segment.text or '')}"
+        yield f"{clock(start, '.')} --> {clock(end, '.')}\n{text}\n\n".encode()
+
+
+def said(record: Record, order: Order | None = None) -> list[Segment]:
+    """The turns that have text, in the order they began; notes how many have none."""
+    segments = record.session.timeline.segments
+    found = [s for s in segments if s.text and s.text.strip()]
+    if order is not None and len(found) < len(segments):
+        text = f"{len(segments) - len(found)} turns without text are left out."
+        order.notes.add("wordless-turns", text, record.id)
+    return sorted(found, key=lambda s: (s.start_ns, s.index))
+
+
+def who(segment: Segment) -> str:
+    """Who speaks: the name, else the role."""
+    return line(segment.speaker or "") or segment.role
+
+
+def span(segment: Segment) -> tuple[int, int]:
+    """When a caption is shown (ns): the transport's times, or as long as its sound lasts."""
+    longest = max(segment.end_ns, segment.start_ns + (segment.decoded_ns or 0))
+    return segment.start_ns, longest if longest > segment.start_ns else longest + _LEAST_NS
+
+
+def clock(offset_ns: int, point: str) -> str:
+    """An offset as HH:MM:SS and milliseconds, cut off, never rounded up."""
+    seconds, milliseconds = divmod(max(0, offset_ns) // _MS_NS, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{point}{milliseconds:03d}"

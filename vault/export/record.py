@@ -1,0 +1,139 @@
+"""What an export is made of: stored sessions, and what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from vault.formats.fields import Notes
+from vault.model import Json, Original, Part, Reading, Warn
+from vault.replay import metrics
+
+_BLOCK_BYTES = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One stored session, and all that an export may show of it.
+
+    `session` is what its source said, as when it was read; its originals open to verified
+    bytes. `parts` are all that is stored of it, `warnings` all that was noticed.
+    """
+
+    id: str
+    state: str
+    started_at: datetime
+    ended_at: datetime
+    deposited_at: datetime
+    privacy_level: str
+    class_name: str
+    jurisdictions: Sequence[str]
+    regimes: Sequence[str]
+    session: Reading
+    parts: Sequence[Part] = ()
+    warnings: Sequence[Warn] = ()
+
+    @property
+    def name(self) -> str:
+        """What people call it: its title, else the source's own id, else ours."""
+        return self.session.title or self.session.external_id or self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked for. `notes` gathers what a writer leaves out, and why.
+
+    `scope` is one of the six of `vault/export/README.md`, `originals` puts the files as they
+    came into a bundle, `layout` is one of `vault.export.audio.LAYOUTS`, and `manifest` puts
+    the list of segments beside those of a scenario bundle.
+    """
+
+    made_at: datetime
+    scope: str = "single_session"
+    originals: bool = False
+    layout: str = "timeline"
+    manifest: bool = True
+    notes: Notes = field(default_factory=Notes)
+
+
+def head(order: Order) -> dict[str, Json]:
+    """What every machine-readable export says about itself."""
+    return {"strongroom_export": 1, "made_at": order.made_at.isoformat(), "scope": order.scope}
+
+
+def document(record: Record) -> dict[str, Json]:
+    """Everything about one session but the bytes of its parts, as JSON."""
+    session, timeline = record.session, record.session.timeline
+    return {
+        "id": record.id,
+        "external_id": session.external_id,
+        "title": session.title,
+        "format": session.format,
+        "state": record.state,
+        "started_at": record.started_at.isoformat(),
+        "ended_at": record.ended_at.isoformat(),
+        "duration_ns": session.duration_ns,
+        "deposited_at": record.deposited_at.isoformat(),
+        "privacy_level": record.privacy_level,
+        "class": record.class_name,
+        "jurisdictions": list(record.jurisdictions),
+        "regimes": list(record.regimes),
+        "subjects": list(session.subjects),
+        "agent": session.agent,
+        "tags": list(session.tags),
+        "participants": plain(session.participants),
+        "segments": plain(timeline.segments),
+        "events": plain(timeline.events),
+        "annotations": plain(timeline.annotations),
+        "metrics": measured(record),
+        "parts": [part(p) for p in record.parts],
+        "source": dict(session.source),
+        "warnings": warned(record.warnings),
+    }
+
+
+def measured(record: Record) -> dict[str, Json]:
+    """The metrics of the timeline, and beside them what the source states itself."""
+    found = metrics.measure(record.session.timeline, record.session.duration_ns)
+    return {**found, "stated": dict(record.session.metrics)}
+
+
+def part(found: Part) -> dict[str, Json]:
+    """A part's entry; size and digest are of the plaintext."""
+    return {
+        "name": found.name,
+        "kind": found.kind.value,
+        "compartment": found.compartment.value,
+        "media_type": found.media_type,
+        "bytes": found.size_bytes,
+        "sha256": found.sha256,
+    }
+
+
+def warned(found: Iterable[Warn]) -> list[Json]:
+    """`warnings[]`: code and text, and the file where it is about one."""
+    return [
+        {"code": w.code, "text": w.text, **({} if w.file is None else {"file": w.file})}
+        for w in found
+    ]
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401  any value of the model
+    """A value of the model as JSON."""
+    if is_dataclass(value):
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    return value.value if isinstance(value, Enum) else value
+
+
+def blocks(original: Original) -> Iterator[bytes]:
+    """The bytes of one original."""
+    with original.open() as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            yield block
