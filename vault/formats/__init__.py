@@ -12,7 +12,18 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 from vault.errors import BadInput, UsageError
-from vault.formats import audio, scenario
+from vault.formats import (
+    audio,
+    captions,
+    documents,
+    openai_realtime,
+    scenario,
+    single,
+    siprec,
+    vcon,
+    voice_agents_platform,
+    voicemode,
+)
 from vault.formats.source import DEPTH_LIMIT, Source
 from vault.model import Reading
 
@@ -49,7 +60,17 @@ class Reader(Protocol):
 
 
 #: Asked in this order.
-READERS: tuple[Reader, ...] = (scenario, audio)
+READERS: tuple[Reader, ...] = (
+    scenario,
+    voice_agents_platform,
+    voicemode,
+    vcon,
+    openai_realtime,
+    documents,
+    siprec,
+    captions,
+    audio,
+)
 
 #: Every value that `--format` may have.
 FORMATS: tuple[str, ...] = tuple(name for reader in READERS for name in reader.NAMES)
@@ -107,8 +128,13 @@ def walk(path: str | os.PathLike[str]) -> Iterator[Source]:
 
 
 def _search(folder: Source, depth: int) -> Iterator[Source]:
-    for entry in folder.listing():
-        if entry.name.startswith("."):
+    entries = [entry for entry in folder.listing() if not entry.name.startswith(".")]
+    documents_by_stem: dict[str, list[str]] = {}
+    for entry in entries:
+        if entry.kind == "file":
+            documents_by_stem.setdefault(PurePosixPath(entry.name).stem, []).append(entry.name)
+    for entry in entries:
+        if _joins(folder, entry.name, documents_by_stem):
             continue
         place = Source(folder.path / entry.name, follow=False)
         if entry.kind == "link" or _promises(entry.name):
@@ -119,6 +145,19 @@ def _search(folder: Source, depth: int) -> Iterator[Source]:
             yield place
         elif entry.kind == "folder":
             yield from _search(place, depth + 1) if depth < DEPTH_LIMIT else [place]
+
+
+def _joins(folder: Source, name: str, documents_by_stem: dict[str, list[str]]) -> bool:
+    """Whether a recording comes with a document beside it, and is no session of its own."""
+    for stem in single.stems(name):
+        for other in documents_by_stem.get(stem, ()):
+            try:
+                found = detect(Source(folder.path / other, follow=False)) if other != name else None
+            except BadInput:
+                continue
+            if found is not None and found[1] in single.JOINING:
+                return True
+    return False
 
 
 def _promises(name: str) -> bool:

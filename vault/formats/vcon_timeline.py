@@ -1,0 +1,315 @@
+"""What happened when in a vCon: dialogs, transcripts and attachments put on one timeline.
+
+Offsets count from the earliest dialog. A transcript that tells turns apart takes the place of
+its dialog: each turn is a segment. Otherwise a recording or a text is one segment, said by the
+first of its parties. `data["dialog"]` of a segment is the index of its dialog.
+"""
+
+from __future__ import annotations
+
+import email
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from vault.formats.fields import NS_LIMIT, ROLES, Fields, Notes, end_of
+from vault.formats.vcon_attached import Attached
+from vault.formats.vcon_content import content
+from vault.formats.vcon_transcript import Transcript, Turn, transcript
+from vault.model import Annotation, Event, Json, Participant, Segment, Timeline
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_RFC3339 = re.compile(
+    r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:\.(\d{1,30}))?([Zz]|[+-]\d\d:?\d\d)?"
+)
+_MAIL_LIMIT = 1 << 20
+_MULTIPARTS_LIMIT = 64
+_SPOKEN = {"recording", "text", "recording-set"}
+
+
+@dataclass(frozen=True, slots=True)
+class Dialog:
+    """One dialog where it belongs. `file` and `decoded_ns` are of a recording that lies inside."""
+
+    index: int
+    item: Fields
+    kind: str
+    start_ns: int
+    length_ns: int | None
+    parties: Sequence[int]
+    file: str | None
+    decoded_ns: int | None
+
+    @property
+    def end_ns(self) -> int:
+        """Where it ends: as stated, or when its sound does."""
+        length = self.decoded_ns if self.length_ns is None else self.length_ns
+        return self.start_ns + (length or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """The dialogs on one clock."""
+
+    started_at: datetime | None
+    dialogs: Sequence[Dialog]
+
+    def length_ns(self, made: Timeline) -> int | None:
+        """What a recording-set from the start states for the whole, else where all of it ends."""
+        for dialog in self.dialogs:
+            if dialog.kind == "recording-set" and not dialog.start_ns and dialog.length_ns:
+                return dialog.length_ns
+        ends = [dialog.end_ns for dialog in self.dialogs]
+        last = end_of(made.segments, made.events)
+        return max(ends if last is None else [*ends, last], default=None)
+
+    @classmethod
+    def of(
+        cls,
+        items: Mapping[int, Fields],
+        sounds: Mapping[int, tuple[str, int | None]],
+        created_ns: int | None,
+        notes: Notes,
+    ) -> Timed:
+        """Place the dialogs; one that says no usable start is placed with the one before it."""
+        starts = {index: instant(item, "start") for index, item in items.items()}
+        known = [start for start in starts.values() if start is not None]
+        first = min(known, default=created_ns)
+        origin = None if first is None else first // 1000 * 1000  # what a datetime can hold
+        dialogs: list[Dialog] = []
+        offset = 0
+        for index, item in items.items():
+            start = starts[index]
+            if start is None or origin is None or start - origin > NS_LIMIT:
+                notes.add("no-start", f"{item.where}: placed with the dialog before it.")
+            else:
+                offset = start - origin
+            kind = item.text("type") or ""
+            parties, sound = tuple(_parties(item)), sounds.get(index, (None, None))
+            length = item.ns("duration")
+            dialogs.append(Dialog(index, item, kind, offset, length, parties, *sound))
+        started_at = None
+        if origin is not None:
+            started_at = _EPOCH + timedelta(microseconds=origin // 1000)
+        return cls(started_at, dialogs)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A timeline, and what else attachments said."""
+
+    timeline: Timeline
+    tags: Sequence[str]
+    consent: list[Json]
+
+
+def timeline(top: Fields, timed: Timed, people: Sequence[Participant], notes: Notes) -> Made:
+    """Everything with a time, and everything said about it."""
+    annotations: list[Annotation] = []
+    said = _transcripts(top, timed, people, annotations, notes)
+    attached = Attached(notes)
+    for position, item in top.objects("attachments") or ():
+        attached.take(position, item)
+    segments: list[Segment] = []
+    events = list(attached.events)
+    for dialog in timed.dialogs:
+        speech = said.get(dialog.index)
+        segments += _segments(dialog, speech, people, attached.transport, notes)
+        events += _events(dialog, timed.started_at, notes)
+    events.sort(key=lambda event: event.offset_ns)
+    made = Timeline(
+        tuple(replace(segment, index=n) for n, segment in enumerate(segments)),
+        tuple(replace(event, seq=n) for n, event in enumerate(events)),
+        (*annotations, *attached.annotations),
+    )
+    return Made(made, tuple(dict.fromkeys(attached.tags)), attached.consent)
+
+
+def instant(item: Fields, key: str) -> int | None:
+    """A date of RFC 3339, or of RFC 5322 as old vCons have, in nanoseconds since 1970."""
+    text = item.text(key)
+    if not text:
+        return None
+    match = _RFC3339.fullmatch(text.strip())
+    try:
+        if match:
+            found = datetime.fromisoformat(match[1].upper() + (match[3] or "").upper())
+        else:
+            found = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        item.bad(key, "a date")
+        return None
+    if found.tzinfo is None:
+        found = found.replace(tzinfo=UTC)
+    fraction = int((match[2] or "0")[:9].ljust(9, "0")) if match else 0
+    since = (found - _EPOCH) // timedelta(microseconds=1) * 1000 + fraction
+    if since < 0:
+        item.bad(key, "a date since 1970")
+        return None
+    return since
+
+
+def _parties(item: Fields) -> Iterator[int]:
+    """The parties of a dialog, the one who began it first; `[0, [1, 2]]` is taken flat."""
+    found: list[int] = []
+    pending: list[Json] = [item.value.get("originator"), item.value.get("parties")]
+    while pending:
+        each = pending.pop(0)
+        if isinstance(each, list):
+            pending[:0] = each
+        elif isinstance(each, int) and not isinstance(each, bool) and each >= 0:
+            found.append(each)
+    yield from dict.fromkeys(found)
+
+
+# --- what was said -------------------------------------------------------------------------
+
+
+def _transcripts(
+    top: Fields,
+    timed: Timed,
+    people: Sequence[Participant],
+    annotations: list[Annotation],
+    notes: Notes,
+) -> dict[int, Transcript]:
+    """The transcript of each dialog; every other analysis becomes an annotation."""
+    names = {person.name for person in people if person.name}
+    indices = {dialog.index for dialog in timed.dialogs}
+    found: dict[int, Transcript] = {}
+    for position, item in top.objects("analysis") or ():
+        kind, target = item.text("type") or "analysis", item.value.get("dialog")
+        if isinstance(target, list) and target:
+            target = target[0]
+        if target is None and indices:
+            target = min(indices)
+        body = content(item)
+        if body is None:
+            body = item.value.get("transcript")
+        fits = isinstance(target, int) and target in indices and target not in found
+        speech = (
+            transcript(body, item.where, notes, names) if kind == "transcript" and fits else None
+        )
+        if speech is not None and isinstance(target, int):
+            found[target] = speech
+            continue
+        known = {"type", "body", "dialog", "transcript"}
+        rest = {key: value for key, value in item.value.items() if key not in known}
+        where: dict[str, Json] = {"dialog": item.value.get("dialog")}
+        key = item.text("product", "vendor") or ""
+        made = Annotation(f"analysis-{position}", kind, key, body, where=where, data=rest)
+        annotations.append(made)
+    return found
+
+
+def _segments(
+    dialog: Dialog,
+    speech: Transcript | None,
+    people: Sequence[Participant],
+    transport: Mapping[int, int],
+    notes: Notes,
+) -> Iterator[Segment]:
+    if dialog.kind not in _SPOKEN:
+        return
+    said, body = dialog.item.value, dialog.item.value.get("body")
+    if dialog.file is None and said.get("url") is not None:
+        notes.add("outside", f"{dialog.item.where}: what it links to is not fetched.")
+    elif dialog.file is None and body is not None and dialog.kind == "recording":
+        notes.add("unreadable-audio", f"{dialog.item.where}: its body holds no audio known here.")
+    if speech is not None and speech.turns:
+        if any(turn.start_ns is None for turn in speech.turns):
+            notes.add("untimed-turns", f"{dialog.item.where}: turns are placed at its start.")
+        for turn in speech.turns:
+            yield _turn(dialog, turn, people)
+        return
+    text = speech.text if speech else None
+    data: dict[str, Json] = {"dialog": dialog.index}
+    if dialog.kind == "text":
+        text = _written(dialog.item) if text is None else text
+    if dialog.kind == "recording-set" and text is None:
+        return
+    person = _person(dialog.parties[0] if dialog.parties else None, people)
+    span = transport.get(dialog.index)
+    yield Segment(
+        index=0,
+        role=person.role,
+        speaker=person.name,
+        start_ns=dialog.start_ns,
+        end_ns=dialog.end_ns if span is None else dialog.start_ns + span,
+        decoded_ns=dialog.decoded_ns,
+        text=text,
+        truncated=speech is not None and speech.truncated,
+        file=dialog.file,
+        data=data | (speech.data if speech else {}),
+    )
+
+
+def _turn(dialog: Dialog, turn: Turn, people: Sequence[Participant]) -> Segment:
+    person = _speaker(dialog, turn.speaker, people)
+    start = dialog.start_ns + (turn.start_ns or 0)
+    end = start if turn.end_ns is None else max(start, dialog.start_ns + turn.end_ns)
+    data = {"dialog": dialog.index, **turn.data}
+    return Segment(
+        0, person.role, person.name, start, end, None, turn.text, turn.truncated, dialog.file, data
+    )
+
+
+def _speaker(dialog: Dialog, label: str | int | None, people: Sequence[Participant]) -> Participant:
+    """Who a transcript means: a party's name, the word for a role, or a place in the dialog."""
+    if label is None or isinstance(label, int):
+        place = label or 0
+        within = 0 <= place < len(dialog.parties)
+        return _person(dialog.parties[place] if within else None, people)
+    for person in people:
+        if person.name is not None and person.name.lower() == label.lower():
+            return person
+    role = ROLES.get(label.lower())
+    those = [person for person in people if person.role == role]
+    if len(those) == 1:
+        return those[0]
+    return Participant(role or "system", label)
+
+
+def _person(party: int | None, people: Sequence[Participant]) -> Participant:
+    return people[party] if party is not None and party < len(people) else Participant("system")
+
+
+def _written(item: Fields) -> str | None:
+    """The words of a text dialog; of an e-mail with several parts the first plain one."""
+    body = content(item)
+    if not isinstance(body, str):
+        return None
+    mediatype = str(item.value.get("mediatype", ""))
+    if not mediatype.lower().startswith("multipart/") or len(body) > _MAIL_LIMIT:
+        return body
+    if body.count("\n--") > _MULTIPARTS_LIMIT:
+        return body
+    folded = " ".join(mediatype.split())
+    message = email.message_from_string(f"Content-Type: {folded}\n\n{body}")
+    for part in message.walk():
+        if part.get_content_type() == "text/plain" and part is not message:
+            payload = part.get_payload(decode=True)
+            return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else body
+    return body
+
+
+# --- what happened beside ------------------------------------------------------------------
+
+
+def _events(dialog: Dialog, started_at: datetime | None, notes: Notes) -> Iterator[Event]:
+    """Dialogs that are no speech, and who joined, held or left during any."""
+    if dialog.kind not in _SPOKEN:
+        rest = {k: v for k, v in dialog.item.value.items() if k not in {"type", "body"}}
+        data: dict[str, Json] = {"dialog": dialog.index, **rest}
+        yield Event(0, dialog.kind, dialog.start_ns, data)
+    for _, item in dialog.item.objects("party_history") or ():
+        at = instant(item, "time")
+        offset = dialog.start_ns
+        if at is not None and started_at is not None:
+            since = at - (started_at - _EPOCH) // timedelta(microseconds=1) * 1000
+            offset = since if 0 <= since <= NS_LIMIT else offset
+        else:
+            notes.add("no-event-time", f"{dialog.item.where}: placed at its start.")
+        rest = {k: v for k, v in item.value.items() if k not in {"event", "time"}}
+        yield Event(0, item.text("event") or "", offset, {"dialog": dialog.index, **rest})

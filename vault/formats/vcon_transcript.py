@@ -1,0 +1,151 @@
+"""What was said, from the many shapes that transcripts have inside a vCon.
+
+A vCon says that an analysis is a transcript, and leaves its shape to the vendor. Read are: text;
+text in paragraphs that begin with a party's name; `{text, words}`; a list of turns, alone or
+under `segments`; the channels of Deepgram. Anything else stays in the original, unread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from vault.formats.fields import Fields, Notes
+from vault.model import Json
+
+_TEXT = ("text", "message", "transcript", "content")
+_SPEAKER = ("speaker", "party", "role", "name", "channel")
+_START, _END = ("start", "start_time"), ("end", "end_time")
+_READ = {*_TEXT, *_SPEAKER, *_START, *_END, "transcript_truncated"}
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one speaker said at a stretch; times count from the start of the dialog.
+
+    `speaker` is a name, a position among the dialog's parties, or None.
+    """
+
+    speaker: str | int | None
+    text: str
+    start_ns: int | None = None
+    end_ns: int | None = None
+    truncated: bool = False
+    data: dict[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """All that was said in a dialog: as turns where the source tells them apart, else as text."""
+
+    text: str | None = None
+    turns: Sequence[Turn] = ()
+    truncated: bool = False
+    data: dict[str, Json] = field(default_factory=dict)
+
+
+def transcript(body: Json, where: str, notes: Notes, names: Collection[str]) -> Transcript | None:
+    """The transcript that `body` is, or None where it is in no shape known here.
+
+    `names` are those of the parties, to tell turns apart in plain text.
+    """
+    if isinstance(body, str):
+        return Transcript(body, tuple(_paragraphs(body, names)))
+    if isinstance(body, list):
+        return _listed(Fields({"segments": body}, where, notes), "segments")
+    if not isinstance(body, dict):
+        return None
+    inner, results = body.get("transcript"), body.get("results")
+    if isinstance(results, dict):
+        return _deepgram(Fields(results, where, notes))
+    found = None
+    if isinstance(body.get("segments"), list):
+        found = _listed(Fields(body, where, notes), "segments")
+    elif isinstance(inner, list) or (isinstance(inner, dict) and "transcript" not in inner):
+        found = transcript(inner, where, notes, names)
+    return found or _plain(Fields(body, where, notes))
+
+
+def _plain(fields: Fields) -> Transcript | None:
+    """A text with what else is said of it."""
+    text = fields.text("text") if "text" in fields.value else None
+    if text is None and isinstance(fields.value.get("transcript"), str):
+        text = fields.text("transcript")
+    if text is None:
+        return None
+    known = {"text", "transcript", "transcript_truncated", "segments"}
+    rest = {key: value for key, value in fields.value.items() if key not in known}
+    return Transcript(text, (), fields.flag("transcript_truncated"), rest)
+
+
+def _paragraphs(text: str, names: Collection[str]) -> Iterator[Turn]:
+    """The paragraphs as turns, if each begins with the name of a party and a colon."""
+    paragraphs = [each.partition(": ") for each in text.split("\n\n") if each.strip()]
+    if paragraphs and all(colon and name.strip() in names for name, colon, _ in paragraphs):
+        for name, _, said in paragraphs:
+            yield Turn(name.strip(), said)
+
+
+def _listed(parent: Fields, key: str) -> Transcript | None:
+    """A list of turns; those without a text are passed over."""
+    turns = []
+    for _, item in parent.objects(key) or ():
+        text = item.text(*_TEXT)
+        if text is not None:
+            rest = {k: v for k, v in item.value.items() if k not in _READ}
+            cut = item.flag("transcript_truncated")
+            span = item.ns(*_START), item.ns(*_END)
+            turns.append(Turn(_speaker(item), text, *span, cut, rest))
+    return Transcript(None, tuple(turns)) if turns else None
+
+
+def _speaker(item: Fields) -> str | int | None:
+    for key in _SPEAKER:
+        value = item.value.get(key)
+        if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+            return value
+    return None
+
+
+def _deepgram(results: Fields) -> Transcript | None:
+    """Turns by speaker with their words; where there are several channels, a speaker is a channel.
+
+    Source: Deepgram's documentation of the answer for pre-recorded audio.
+    """
+    channels = list(results.objects("channels") or ())
+    texts: list[str] = []
+    turns: list[Turn] = []
+    for number, channel in channels:
+        _, best = next(iter(channel.objects("alternatives") or ()), (0, None))
+        if best is None:
+            continue
+        texts.append(best.text("transcript") or "")
+        turns += _spoken(best, number if len(channels) > 1 else None)
+    if not texts:
+        return None
+    turns.sort(key=lambda turn: turn.start_ns or 0)
+    return Transcript("\n".join(texts), tuple(turns))
+
+
+def _spoken(best: Fields, channel: int | None) -> Iterator[Turn]:
+    """The turns of one alternative: words of the same speaker put together."""
+    words = [
+        (item.ns("start") or 0, item.ns("end"), item)
+        for _, item in best.objects("words") or ()
+        if item.text("punctuated_word", "word") is not None
+    ]
+    run: list[tuple[int, int | None, Fields]] = []
+    for word in words:
+        if run and word[2].value.get("speaker") != run[-1][2].value.get("speaker"):
+            yield _run(run, channel)
+            run = []
+        run.append(word)
+    if run:
+        yield _run(run, channel)
+
+
+def _run(words: list[tuple[int, int | None, Fields]], channel: int | None) -> Turn:
+    text = " ".join(item.text("punctuated_word", "word") or "" for _, _, item in words)
+    said = channel if channel is not None else _speaker(words[0][2])
+    start, end = words[0][0], words[-1][1]
+    return Turn(said, text, start, end, data={"words": [dict(item.value) for _, _, item in words]})
