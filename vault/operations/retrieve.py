@@ -128,6 +128,10 @@ class Opened:
             raise IntegrityError("A sealed object is missing from the store.") from error
 
     def _reader(self, home: ObjectRow) -> RangeReader:
+        # Ranges alone would never show that something was appended.
+        stored = self._room.store.stat(home.store_key, home.version)
+        if stored.size_bytes != home.size_bytes:
+            raise IntegrityError("A sealed object is not as long as it was.")
         key = self._room.keys.data_key(self.row, home.compartment)
         fetch = partial(_fetch, self._room, home)
         return key.reader("pack", home.id, fetch, home.size_bytes)
