@@ -58,16 +58,16 @@ class Notes:
 
 
 class Fields:
-    """A JSON object whose fields may be anything. `where` names it in warnings."""
+    """A JSON object whose fields may be anything. `where` names it in warnings, kept in `notes`."""
 
     def __init__(self, value: dict[str, Json], where: str, notes: Notes) -> None:
         self.value = value
         self.where = where
-        self._notes = notes
+        self.notes = notes
 
     def bad(self, key: str, expected: str) -> None:
         """Note that a field is not what it should be."""
-        self._notes.add("bad-field", f"{self.where}: {key} is not {expected}; it is left out.")
+        self.notes.add("bad-field", f"{self.where}: {key} is not {expected}; it is left out.")
 
     def text(self, *keys: str) -> str | None:
         """The first of these fields that is there, if it is a string."""
@@ -125,7 +125,7 @@ class Fields:
         value = self.value.get(key)
         if value is not None and not isinstance(value, dict):
             self.bad(key, "an object")
-        return Fields(value if isinstance(value, dict) else {}, key, self._notes)
+        return Fields(value if isinstance(value, dict) else {}, key, self.notes)
 
     def texts(self, key: str) -> tuple[str, ...]:
         """The strings of a list, without empty ones; what else is in it is left out."""
@@ -150,7 +150,7 @@ class Fields:
     def _objects(self, key: str, items: list[Json]) -> Iterator[tuple[int, Fields]]:
         for position, item in enumerate(items):
             if isinstance(item, dict):
-                yield position, Fields(item, f"{key}[{position}]", self._notes)
+                yield position, Fields(item, f"{key}[{position}]", self.notes)
             else:
                 self.bad(f"{key}[{position}]", "an object")
 
@@ -163,7 +163,7 @@ class Fields:
             try:
                 found = datetime.fromisoformat(text)
                 if found.tzinfo is None:
-                    self._notes.add("no-utc-offset", f"{self.where}: {key} is taken as UTC.")
+                    self.notes.add("no-utc-offset", f"{self.where}: {key} is taken as UTC.")
                     found = found.replace(tzinfo=UTC)
                 found = found.astimezone(UTC)
             except (ValueError, OverflowError):
@@ -182,7 +182,7 @@ class Fields:
         label = self.text(*keys)
         role = ROLES.get(label.lower()) if label is not None else None
         if role is None:
-            self._notes.add("unknown-role", f"{self.where}: the role is not user, agent or system.")
+            self.notes.add("unknown-role", f"{self.where}: the role is not user, agent or system.")
         return role or "system", None if label == role else label
 
 

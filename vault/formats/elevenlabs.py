@@ -1,0 +1,83 @@
+"""ElevenLabs' post-call webhooks and its conversation object.
+
+    type post_call_transcription | post_call_audio, event_timestamp (epoch s), data:
+        agent_id, conversation_id, user_id?, status, analysis{}
+        transcript[]: role, message, time_in_call_secs (whole seconds), tool_calls, tool_results,
+                      interrupted, conversation_turn_metrics
+        metadata: start_time_unix_secs, call_duration_secs
+        full_audio: MP3 in base64, in `post_call_audio` alone
+
+No turn says when it ends. The turn metrics time single services, not the whole answer, so
+they become events and no latency.
+
+Source: elevenlabs.io documentation, post-call webhooks.
+"""
+
+from __future__ import annotations
+
+from vault.formats.fields import Fields
+from vault.formats.single import Told, rest, turn, unplaced
+from vault.model import Event, Json, Kind, Segment
+
+NAME = "elevenlabs"
+SIGNS = (b'"agent_id"', b'"conversation_id"')
+TRANSCRIPT, AUDIO = "post_call_transcription", "post_call_audio"
+#: Lists inside a turn that are things done, not said.
+_DONE = ("tool_calls", "tool_results")
+
+
+def claims(document: dict[str, Json]) -> bool:
+    """A webhook by its type; a conversation object by its ids, transcript and metadata."""
+    if document.get("type") in {TRANSCRIPT, AUDIO}:
+        return isinstance(document.get("data"), dict)
+    wanted = {"agent_id", "conversation_id", "transcript", "metadata"}
+    return wanted <= document.keys() and isinstance(document["metadata"], dict)
+
+
+def tell(document: Fields) -> Told:
+    """What the conversation says; offset 0 is its stated start."""
+    data = document.object("data") if "data" in document.value else document
+    metadata = data.object("metadata")
+    inline = "full_audio" in data.value
+    if inline:
+        document.notes.add("inline-audio", "The recording lies in the document and stays there.")
+    segments, events = _turns(data)
+    return Told(
+        external_id=data.text("conversation_id"),
+        zero_ns=metadata.epoch_ns("start_time_unix_secs"),
+        unit="s",
+        duration_ns=metadata.ns("call_duration_secs"),
+        segments=unplaced(segments, document.notes),
+        events=events,
+        metrics={"cost": metadata.value["cost"]} if metadata.value.get("cost") is not None else {},
+        source={
+            **(rest(document, "data") if data is not document else {}),
+            **rest(data, "transcript", "full_audio"),
+        },
+        agent=data.text("agent_id"),
+        subjects=[data.text("user_id"), metadata.object("phone_call").text("external_number")],
+        elsewhere=data.value.get("has_audio") is True,
+        kind=Kind.OTHER if inline else Kind.TRANSCRIPT,
+    )
+
+
+def _turns(data: Fields) -> tuple[list[Segment], list[Event]]:
+    """What was said; tools and turn metrics are events at the time of their turn."""
+    segments: list[Segment] = []
+    events: list[Event] = []
+    last = 0
+    for _, item in data.objects("transcript") or ():
+        start = item.ns("time_in_call_secs")
+        last = start = last if start is None else start
+        for kind in _DONE:
+            for _, one in item.objects(kind) or ():
+                events.append(Event(len(events), kind, start, one.value))
+        measured = item.object("conversation_turn_metrics").value
+        if measured:
+            events.append(Event(len(events), "conversation_turn_metrics", start, measured))
+        text = item.text("message")
+        if text is not None:
+            more = rest(item, "message", "role", "conversation_turn_metrics", *_DONE)
+            cut = item.flag("interrupted")
+            segments.append(turn(item.role("role"), start, None, text, more, truncated=cut))
+    return segments, events

@@ -1,0 +1,221 @@
+"""A log of OpenAI Realtime events, one JSON object a line, as clients write it.
+
+    {"ts": "2026-01-15T09:30:00.000Z", "direction": "server", "event": {"type": …, …}}
+    {"type": "session.created", "event_id": …, …}                       (no wrapper, no times)
+
+The service puts no times on its events; the writer of the log may, as `ts`, `timestamp`, `time`
+or `received_at` (ISO 8601, or epoch seconds or ms). Without any the order alone is known: events
+stand where the last `audio_start_ms` or `audio_end_ms` put them. Names of both generations are
+known (`response.audio.*`, `response.output_audio.*`). Sound inside stays in the original; an
+event says in `omitted_bytes` how much of it there was.
+
+Source: platform.openai.com, Realtime API reference, client and server events.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from vault.errors import BadInput
+from vault.formats import jsontext, loglines, single
+from vault.formats.fields import Fields, Notes
+from vault.formats.single import MS, Clock, Told, epoch, turn
+from vault.formats.source import Source
+from vault.model import Event, Json, Kind, Reading
+
+NAMES = ("openai-realtime",)
+#: `.jsonl` may be any log.
+EXTENSIONS: frozenset[str] = frozenset()
+LINES_LIMIT = 1_000_000
+#: Lines looked at to tell the format, none longer than this.
+_LOOK_LINES, _LOOK_BYTES = 8, 1 << 20
+
+_TYPE = re.compile(
+    r"(?:session|transcription_session|input_audio_buffer|output_audio_buffer|"
+    r"conversation\.item|response|rate_limits)\.[a-z_.]+"
+)
+_TIMES = ("ts", "timestamp", "time", "received_at")
+#: Where sound lies in an event, by the event's type.
+_SOUND = re.compile(r"input_audio_buffer\.append|response\.(?:output_)?audio\.delta")
+_SOUND_KEYS = ("audio", "delta")
+_SAID_BY_AGENT = re.compile(r"response\.(?:output_)?(?:audio_transcript|text)\.done")
+_HEARD = "conversation.item.input_audio_transcription.completed"
+_SINCE_MS = 10**11
+
+
+@dataclass(slots=True)
+class Item:
+    """One conversation item while its events come in; times are offsets, None if unknown."""
+
+    role: str
+    start_ns: int | None = None
+    end_ns: int | None = None
+    text: str | None = None
+    truncated: bool = False
+    data: dict[str, Json] = field(default_factory=dict)
+
+
+def detect(source: Source) -> str | None:
+    """`openai-realtime` if one of the first lines is such an event with an id."""
+    if source.is_folder or not source.head(source.name).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(
+        b"{"
+    ):
+        return None
+    with source.open(source.name) as stream:
+        head = stream.read(_LOOK_BYTES)
+    for line in head.split(b"\n", _LOOK_LINES)[:_LOOK_LINES]:
+        try:
+            value = jsontext.parse(line, "line")
+        except BadInput:
+            continue
+        event = _event(value)
+        if event is not None and isinstance(event.get("event_id"), str):
+            return "openai-realtime"
+    return None
+
+
+def read(source: Source, name: str) -> list[Reading]:
+    """The one session of the log; `BadInput` where no line is such an event."""
+    single.require_file(source, name)
+    notes = Notes()
+    log = _Log(notes)
+    for row in _rows(source, notes):
+        log.take(row)
+    if not log.events:
+        raise BadInput(f"{source.name!a} holds no Realtime event.")
+    if log.clock.zero_ns is None:
+        notes.add("no-timestamps", "The log has no times; only its order is known.", source.name)
+    segments = [
+        turn((i.role, None), i.start_ns, i.end_ns, i.text, i.data, truncated=i.truncated)
+        for i in log.items.values()
+        if i.text is not None or i.start_ns is not None
+    ]
+    told = Told(
+        external_id=log.session.text("id"),
+        zero_ns=log.clock.zero_ns,
+        segments=single.unplaced(segments, notes),
+        events=log.events,
+        source={"session": log.session.value},
+        kind=Kind.OTHER if log.has_sound else Kind.TRANSCRIPT,
+        media_type="application/x-ndjson",
+    )
+    return [single.reading(source, name, told, notes)]
+
+
+def _rows(source: Source, notes: Notes) -> Iterator[dict[str, Json]]:
+    """Every line that is a JSON object; the others are noted and left out."""
+    with source.open(source.name) as stream:
+        for number, (_, line) in enumerate(loglines.lines(stream), 1):
+            if number > LINES_LIMIT:
+                raise BadInput(f"{source.name!a} has more than {LINES_LIMIT} lines.")
+            if line is not None and not line.strip():
+                continue
+            try:
+                value = jsontext.parse(line or b"", "line")
+            except BadInput:
+                value = None
+            if isinstance(value, dict):
+                yield value
+            else:
+                notes.add("unreadable-row", f"Line {number} is no JSON object; it is lost.")
+
+
+def _event(value: Json) -> dict[str, Json] | None:
+    """The event in a line, with or without a wrapper around it."""
+    if not isinstance(value, dict):
+        return None
+    inner = value.get("event", value)
+    if not isinstance(inner, dict):
+        return None
+    kind = inner.get("type")
+    return inner if isinstance(kind, str) and _TYPE.fullmatch(kind) else None
+
+
+class _Log:
+    """What the events so far amount to."""
+
+    def __init__(self, notes: Notes) -> None:
+        self.clock = Clock(None, notes)
+        self.events: list[Event] = []
+        self.items: dict[str, Item] = {}
+        self.session = Fields({}, "session", notes)
+        self.has_sound = False
+        self._notes = notes
+        self._now = 0
+
+    def take(self, row: dict[str, Json]) -> None:
+        """The next line of the log, in its order."""
+        wrapped = isinstance(row.get("event"), dict)
+        inner = row["event"] if wrapped else row
+        event = Fields(inner if isinstance(inner, dict) else {}, "event", self._notes)
+        kind = event.text("type") or ""
+        stated = self.clock.at(_stated(Fields(row, "line", self._notes)))
+        if stated is None and self.clock.zero_ns is None:
+            stated = event.ns("audio_start_ms", "audio_end_ms", unit_ns=MS)
+        self._now = self._now if stated is None else stated
+        data = {key: value for key, value in event.value.items() if key != "type"}
+        if _SOUND.fullmatch(kind):
+            sound = {key: data.pop(key) for key in _SOUND_KEYS if isinstance(data.get(key), str)}
+            data["omitted_bytes"] = sum(len(str(text)) * 3 // 4 for text in sound.values())
+            self.has_sound = self.has_sound or bool(sound)
+        if wrapped and isinstance(row.get("direction"), str):
+            data["direction"] = row["direction"]
+        self.events.append(Event(len(self.events), kind, self._now, data))
+        self._understand(kind, event)
+
+    def _understand(self, kind: str, event: Fields) -> None:
+        if kind in {"session.created", "session.updated"}:
+            self.session = event.object("session")
+        elif kind.startswith("conversation.item.") and "item" in event.value:
+            self._described(event.object("item"))
+        elif kind == "input_audio_buffer.speech_started":
+            self._item(event, "user").start_ns = self._now
+        elif kind == "input_audio_buffer.speech_stopped":
+            self._item(event, "user").end_ns = self._now
+        elif kind == _HEARD:
+            item = self._item(event, "user")
+            item.text = event.text("transcript")
+            item.data |= single.rest(event, "type", "transcript", "item_id", "event_id")
+        elif kind == "conversation.item.truncated":
+            self._item(event, "agent").truncated = True
+        elif _SAID_BY_AGENT.fullmatch(kind):
+            self._spoken(event).text = event.text("transcript", "text")
+        elif re.fullmatch(r"response\.(?:output_)?audio\.(?:delta|done)", kind):
+            self._spoken(event)
+
+    def _spoken(self, event: Fields) -> Item:
+        """An item of the agent, which now sounds or has just sounded."""
+        item = self._item(event, "agent")
+        item.start_ns = self._now if item.start_ns is None else item.start_ns
+        item.end_ns = self._now
+        return item
+
+    def _described(self, told: Fields) -> None:
+        """A message as an item of the conversation: its role, and its text if it has one."""
+        if told.value.get("type") != "message":
+            return
+        item = self._item(told, told.role("role")[0], "id")
+        for _, part in told.objects("content") or ():
+            text = part.text("text", "transcript")
+            if text is not None and item.text is None:
+                item.text = text
+                item.start_ns = self._now if item.start_ns is None else item.start_ns
+
+    def _item(self, event: Fields, role: str, key: str = "item_id") -> Item:
+        name = event.text(key) or ""
+        if name not in self.items:
+            self.items[name] = Item(role, data={"item_id": name})
+        return self.items[name]
+
+
+def _stated(row: Fields) -> int | None:
+    """When the log's writer saw the event (ns since 1970)."""
+    for key in _TIMES:
+        value = row.value.get(key)
+        if isinstance(value, str):
+            return epoch(row.instant(key))
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return row.epoch_ns(key, unit_ns=MS if value > _SINCE_MS else 1000 * MS)
+    return None
