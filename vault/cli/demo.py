@@ -12,7 +12,7 @@ from vault.cli.desk import Desk, duration, size
 from vault.errors import IntegrityError
 
 if TYPE_CHECKING:
-    from vault.operations.deposit import Deposited
+    from vault.operations.outcome import Deposited
     from vault.operations.room import Room
 
 _NEXT = """

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -27,13 +27,13 @@ from vault.model import (
     Part,
     SessionRow,
     State,
-    Warn,
     new_id,
 )
 from vault.operations import describe, jobs
 from vault.operations.actors import may_read, permit
 from vault.operations.admission import Admitted, Terms, admit, blocks, lookup_rows, session_row
 from vault.operations.keys import DataKey, Keys
+from vault.operations.outcome import Deposited, Outcome
 from vault.operations.retrieve import Opened
 from vault.operations.room import Progress, Room, silent
 from vault.ports import Buffer, NewSession
@@ -44,30 +44,6 @@ _BATCH_SESSIONS = 32
 _THREADS = 8
 #: Sessions larger than this are sealed one at a time, so that memory stays bounded.
 _LARGE_BYTES = 32 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Deposited:
-    """One session that is in the archive now; `already` if it was before."""
-
-    path: Path
-    id: str
-    external_id: str | None
-    format: str
-    state: State
-    duration_ns: int | None
-    warnings: Sequence[Warn]
-    originals: Sequence[Part]
-    already: bool
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What became of everything that was given; `note` says what keeps jobs waiting."""
-
-    sessions: list[Deposited] = field(default_factory=list)
-    refused: list[tuple[Path, StrongroomError]] = field(default_factory=list)
-    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

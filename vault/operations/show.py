@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from vault.model import Compartment, Json, Kind, Part, SessionRow, Warn
-from vault.operations.deposit import Deposited
+from vault.operations.outcome import Deposited
 from vault.operations.retrieve import Opened
 from vault.replay import metrics
 
