@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,15 +14,19 @@ from tempfile import TemporaryDirectory
 
 from vault import samples
 
+_MEMORY = Path("/dev/shm")
 RATE = 48_000
 FRAME_BYTES = 4  # stereo, 16 bits
 BUNDLES = 300
 
 
 @contextmanager
-def scratch() -> Iterator[Path]:
-    """A folder that is gone afterwards."""
-    with TemporaryDirectory(prefix="strongroom-bench-", ignore_cleanup_errors=True) as name:
+def scratch(*, in_memory_bytes: int = 0) -> Iterator[Path]:
+    """A folder that is gone afterwards; in memory if so much is asked for and free."""
+    large = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > 2 * in_memory_bytes > 0
+    with TemporaryDirectory(
+        prefix="strongroom-bench-", dir=_MEMORY if large else None, ignore_cleanup_errors=True
+    ) as name:
         folder = Path(name)
         folder.chmod(0o711)
         yield folder
