@@ -83,6 +83,14 @@ class Progress:
             sys.stderr.write("\r\x1b[K")
 
 
+def wrote(desk: Desk, files: Sequence[Mapping[str, Any]], more: Mapping[str, Any]) -> None:
+    """Answer with the files that were written, and say what was left out."""
+    lines = [f"{f['sha256'][:16]}  {size(f['bytes']):>9}  {f['name']}" for f in files]
+    desk.answer({"files": list(files), **more}, lines)
+    for warning in more.get("warnings", ()):
+        desk.say(f"warning: {warning['text']}")
+
+
 def size(count: int) -> str:
     """A number of bytes as people read it."""
     value = float(count)

@@ -1,22 +1,22 @@
-"""Verbs on sessions: deposit, list, show, fetch, export."""
+"""Verbs on sessions: deposit, list, show, fetch."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from vault.cli.desk import Desk, duration, size
+from vault.cli import choosing
+from vault.cli.choosing import MANY
+from vault.cli.desk import Desk, duration, size, wrote
 
 SESSION = Annotated[str, typer.Argument(metavar="ID", help="A session's id.")]
-MANY = list[str] | None
 
 
 def register(app: typer.Typer) -> None:
     """Add these verbs."""
-    for verb in (deposit, list_, show, fetch, export):
+    for verb in (deposit, list_, show, fetch):
         app.command(verb.__name__.rstrip("_"))(verb)
 
 
@@ -52,9 +52,9 @@ def deposit(
         jurisdictions=jurisdiction or (),
         regimes=regime or (),
         tags=tag or (),
-        privacy_level=_privacy_level(privacy_level),
+        privacy_level=choosing.privacy_level(privacy_level),
         class_name=class_,
-        started_at=_instant("--started-at", started_at),
+        started_at=choosing.instant("--started-at", started_at),
     )
     with desk.room() as room, desk.progress() as progress:
         outcome = take(room, paths, terms, wait=not no_wait, progress=progress)
@@ -78,39 +78,28 @@ def deposit(
 
 def list_(
     context: typer.Context,
-    subject: Annotated[MANY, typer.Option(help="Whose data.")] = None,
-    agent: Annotated[MANY, typer.Option(help="The agent.")] = None,
-    tag: Annotated[MANY, typer.Option(help="A tag.")] = None,
-    external_id: Annotated[MANY, typer.Option(help="The source's own id.")] = None,
-    format: Annotated[str | None, typer.Option(help="The source's format.")] = None,
-    state: Annotated[str | None, typer.Option(help="sealed or ready.")] = None,
-    class_: Annotated[str | None, typer.Option("--class", help="The retention class.")] = None,
-    jurisdiction: Annotated[str | None, typer.Option(help="CC or CC-RR.")] = None,
-    since: Annotated[str | None, typer.Option("--from", help="Began then or later.")] = None,
-    until: Annotated[str | None, typer.Option("--to", help="Began before then.")] = None,
+    subject: choosing.Subjects = None,
+    agent: choosing.Agents = None,
+    tag: choosing.Tags = None,
+    external_id: choosing.ExternalIds = None,
+    format: choosing.SourceFormat = None,
+    state: choosing.Standing = None,
+    class_: choosing.Class = None,
+    jurisdiction: choosing.Jurisdiction = None,
+    since: choosing.Since = None,
+    until: choosing.Until = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
 ) -> None:
     """List sessions, newest deposit first. Filters add up."""
-    from vault.model import SessionFilter
     from vault.operations import retrieve
     from vault.operations import show as documents
 
     desk: Desk = context.obj
+    filters = choosing.Filters(
+        subject, agent, tag, external_id, format, state, class_, jurisdiction, since, until
+    )
     with desk.room() as room:
-        asked = {"subject": subject, "agent": agent, "tag": tag, "external-id": external_id}
-        where = SessionFilter(
-            lookups=[
-                (kind, room.keys.lookup(kind, value))
-                for kind, values in asked.items()
-                for value in values or ()
-            ],
-            format=_format(format),
-            state=_state(state),
-            class_name=class_,
-            jurisdiction=jurisdiction,
-            since=_instant("--from", since),
-            until=_instant("--to", until),
-        )
+        where = filters.where(room)
         found = [documents.summary(row) for row in retrieve.sessions(room, where, limit=limit)]
     lines = [
         f"{s['id']}  {str(s['started_at'])[:19]}  {duration(s['duration_ns']):>8}  "  # type: ignore[arg-type]  # int or None in this document
@@ -155,33 +144,7 @@ def fetch(
             files = fetching.originals(room, session, output, progress=progress)
         else:
             files = [fetching.part(room, session, part, output, progress=progress)]
-    _wrote(desk, files, {})
-
-
-def export(
-    context: typer.Context,
-    session: SESSION,
-    format: Annotated[str, typer.Option(help="wav, mp3, ogg or flac.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write.")],
-    audio: Annotated[str, typer.Option(help="timeline, concat, stereo or tracks.")] = "timeline",
-) -> None:
-    """Write a session's sound as one file: as it happened, or its recordings in a row."""
-    from vault.operations import fetch as fetching
-    from vault.operations import show as documents
-
-    desk: Desk = context.obj
-    with desk.room() as room, desk.progress() as progress:
-        files, warnings = fetching.audio(
-            room, session, output, container=format, layout=audio, progress=progress
-        )
-    _wrote(desk, files, {"records": 1, "warnings": documents.warnings(warnings)})
-
-
-def _wrote(desk: Desk, files: list[dict[str, Any]], more: dict[str, Any]) -> None:
-    lines = [f"{f['sha256'][:16]}  {size(f['bytes']):>9}  {f['name']}" for f in files]
-    desk.answer({"files": files, **more}, lines)
-    for warning in more.get("warnings", ()):
-        desk.say(f"warning: {warning['text']}")
+    wrote(desk, files, {})
 
 
 def _deposited_lines(answer: dict[str, Any]) -> list[str]:
@@ -218,48 +181,3 @@ def _session_lines(document: dict[str, Any]) -> list[str]:
     if document["warnings"]:
         lines += ["", "warnings", *(_warning_line(w) for w in document["warnings"])]
     return lines
-
-
-def _instant(option: str, text: str | None) -> datetime | None:
-    from vault.errors import UsageError
-
-    if text is None:
-        return None
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"{option} is not an ISO 8601 instant.") from error
-    if instant.tzinfo is None:
-        raise UsageError(f"{option} needs an offset, as in 2026-01-31T09:30:00+01:00.")
-    return instant
-
-
-def _privacy_level(text: str) -> Any:  # noqa: ANN401  PrivacyLevel, imported only when needed
-    from vault.errors import UsageError
-    from vault.model import PrivacyLevel
-
-    try:
-        return PrivacyLevel(text)
-    except ValueError:
-        raise UsageError(f"A privacy level is one of: {', '.join(PrivacyLevel)}.") from None
-
-
-def _format(name: str | None) -> str | None:
-    from vault.errors import UsageError
-    from vault.formats import FORMATS
-
-    if name is None or name in FORMATS:
-        return name
-    raise UsageError(f"A format is one of: {', '.join(FORMATS)}.")
-
-
-def _state(text: str | None) -> Any:  # noqa: ANN401  State, imported only when needed
-    from vault.errors import UsageError
-    from vault.model import State
-
-    if text is None:
-        return None
-    try:
-        return State(text)
-    except ValueError:
-        raise UsageError(f"A state is one of: {', '.join(State)}.") from None

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
+from vault.errors import IntegrityError, NotFound, UsageError
+from vault.export.record import Order, Record, blocks
+from vault.formats.fields import Notes
 from vault.media.ffmpeg import SEEKING
-from vault.media.mix import Placed, decode, encode, mix, mixed_frames
-from vault.media.probe import shape_of
+from vault.media.mix import CONTAINERS, Placed, decode, encode, mix, mixed_frames
+from vault.media.probe import shape_of, sniff
+from vault.model import Kind, Original
 
 #: timeline: one mono file, everything at its time. stereo: the same, user left, agent right.
 #: concat: the recordings one after the other. tracks: a timeline for each speaker.
 LAYOUTS = ("timeline", "stereo", "concat", "tracks")
 
 _HEAD_BYTES = 1 << 20
+_SNIFF_BYTES = 1 << 16
 _FALLBACK_RATE = 48_000
 
 
@@ -46,6 +52,75 @@ class Take:
         if self.decoded_ns is not None:
             return round(self.decoded_ns * rate / 1_000_000_000)
         return sum(len(block) for block in decode(self.open(), self.container, rate)) // 2
+
+
+def sound_file(record: Record, order: Order, container: str) -> Iterator[bytes]:
+    """A session's sound as one file, in the layout that was ordered."""
+    found = takes(record, order.notes)
+    if order.layout == "concat":
+        return concat(found, container)
+    return timeline(found, container, stereo=order.layout == "stereo")
+
+
+def track_files(
+    record: Record, order: Order, container: str
+) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """A file for each speaker, as long as the last of their turns."""
+    found = takes(record, order.notes)
+    for number, speaker in enumerate(dict.fromkeys(t.speaker for t in found)):
+        own = [t for t in found if t.speaker == speaker]
+        yield f"{number:02d}-{own[0].role or 'all'}.{container}", timeline(own, container)
+
+
+def as_wav(original: Original) -> Iterator[bytes]:
+    """A recording as a WAV file: as it is if it is one, else decoded."""
+    take = _take(original, 0, None, "", "all")
+    return blocks(original) if take.container == "wav" else concat([take], "wav")
+
+
+def check(container: str, layout: str) -> None:
+    """Raises `UsageError` for a container or layout that does not exist."""
+    if container not in CONTAINERS:
+        raise UsageError(f"Audio is exported as one of: {', '.join(CONTAINERS)}.")
+    if layout not in LAYOUTS:
+        raise UsageError(f"A layout is one of: {', '.join(LAYOUTS)}.")
+
+
+def takes(record: Record, notes: Notes) -> Sequence[Take]:
+    """The recordings of the segments; without them the session's longest recording.
+
+    Raises `NotFound` where there is no audio.
+    """
+    recordings = {o.name: o for o in record.session.originals if o.kind is Kind.AUDIO}
+    if not recordings:
+        raise NotFound("This session has no audio.")
+    segments = record.session.timeline.segments
+    found = [
+        _take(recordings[s.file], s.start_ns, s.decoded_ns, s.role, s.speaker or s.role)
+        for s in segments
+        if s.file in recordings
+    ]
+    absent = sum(s.file is not None and s.file not in recordings for s in segments)
+    if found:
+        if absent:
+            text = f"{absent} segments have no recording and are silent."
+            notes.add("segments-left-out", text, record.id)
+        return found
+    whole = max(recordings.values(), key=lambda original: original.size_bytes)
+    if segments:
+        text = "No segment has a recording of its own; the whole recording stands for them."
+        notes.add("no-segment-audio", text, whole.name)
+    return [_take(whole, 0, None, "", "all")]
+
+
+def _take(
+    original: Original, start_ns: int, decoded_ns: int | None, role: str, speaker: str
+) -> Take:
+    with original.open() as stream:
+        container = sniff(stream.read(_SNIFF_BYTES))
+    if container is None:
+        raise IntegrityError("A recording of this session is in no known audio format.")
+    return Take(container, partial(blocks, original), start_ns, decoded_ns, role, speaker)
 
 
 def timeline(takes: Sequence[Take], container: str, *, stereo: bool = False) -> Iterator[bytes]:

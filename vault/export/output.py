@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -37,23 +37,37 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """A scratch folder beside `path` whose files move into `path` on a clean exit."""
+def whole_folder(path: Path, owns: Callable[[str], bool] | None = None) -> Iterator[Path]:
+    """A scratch folder beside `path` whose files move into `path` on a clean exit.
+
+    Files that were in `path` before stay, but for those whose relative name `owns` says is of
+    this kind of folder and that are not among the new ones: an earlier export leaves no orphan.
+    """
     scratch = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.part")
     try:
         scratch.mkdir(mode=0o700, parents=True)
         yield scratch
         if path.exists():
-            for found in sorted(p for p in scratch.rglob("*") if p.is_file()):
-                target = path / found.relative_to(scratch)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                found.replace(target)
+            _move_into(path, scratch, owns)
         else:
             scratch.replace(path)
     except OSError as error:
         raise BackendError(f"{path} cannot be written: {error.strerror}.") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _move_into(path: Path, scratch: Path, owns: Callable[[str], bool] | None) -> None:
+    new = [p.relative_to(scratch) for p in sorted(scratch.rglob("*")) if p.is_file()]
+    for name in new:
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (scratch / name).replace(path / name)
+    if owns is None:
+        return
+    for found in [p for p in path.rglob("*") if p.is_file() or p.is_symlink()]:
+        name = found.relative_to(path)
+        if name not in new and owns(name.as_posix()):
+            found.unlink()
 
 
 def inside(folder: Path, name: str) -> Path:

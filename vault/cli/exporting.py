@@ -1,0 +1,104 @@
+"""Verbs that write files for people and other programs: export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vault.cli import choosing
+from vault.cli.choosing import MANY, Filters
+from vault.cli.desk import Desk, wrote
+
+if TYPE_CHECKING:
+    from vault.operations.delivery import Exported
+    from vault.operations.records import Choice
+    from vault.operations.room import Room
+
+Sessions = Annotated[MANY, typer.Argument(metavar="[ID]...", help="Sessions, by their ids.")]
+Everything = Annotated[bool, typer.Option("--all", help="Every session there is.")]
+FromFormat = Annotated[str | None, typer.Option("--source-format", help="The source's format.")]
+Output = Annotated[Path, typer.Option("-o", "--output", help="Where to write.")]
+Anonymise = Annotated[
+    bool, typer.Option("--anonymise", help="Without what names people; needs a redaction engine.")
+]
+EncryptTo = Annotated[
+    MANY, typer.Option("--encrypt-to", metavar="KEY", help="An age or ssh public key, or a file.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these verbs."""
+    app.command("export")(export)
+
+
+def export(
+    context: typer.Context,
+    format: Annotated[str, typer.Option(help="json, csv, html, pdf, xlsx, zip, vtt, wav …")],
+    output: Output,
+    sessions: Sessions = None,
+    everything: Everything = False,
+    audio: Annotated[
+        str, typer.Option(help="Of sound: timeline, stereo, concat or tracks.")
+    ] = "timeline",
+    originals: Annotated[
+        bool, typer.Option("--originals", help="Of zip: with the files as they came.")
+    ] = False,
+    manifest: Annotated[
+        bool, typer.Option("--manifest/--no-manifest", help="Of scenario: with manifest.json.")
+    ] = True,
+    anonymise: Anonymise = False,
+    encrypt_to: EncryptTo = None,
+    subject: choosing.Subjects = None,
+    agent: choosing.Agents = None,
+    tag: choosing.Tags = None,
+    external_id: choosing.ExternalIds = None,
+    source_format: FromFormat = None,
+    state: choosing.Standing = None,
+    class_: choosing.Class = None,
+    jurisdiction: choosing.Jurisdiction = None,
+    since: choosing.Since = None,
+    until: choosing.Until = None,
+) -> None:
+    """Write sessions as files: by id, by the same filters as `list`, or all. Whole or not at all.
+
+    One file holds every session in json, jsonl, csv, xml, html, pdf, xlsx, docx, zip and txt;
+    of the others, several sessions make a folder with a file each and a manifest.
+    """
+    from vault.operations import export as exporting
+
+    desk: Desk = context.obj
+    filters = Filters(
+        subject, agent, tag, external_id, source_format, state, class_, jurisdiction, since, until
+    )
+    request = exporting.Request(
+        format=format,
+        layout=audio,
+        originals=originals,
+        manifest=manifest,
+        anonymise=anonymise,
+        encrypt_to=encrypt_to or (),
+    )
+    with desk.room() as room, desk.progress() as progress:
+        choice = chosen(room, sessions, filters, everything=everything)
+        done = exporting.export(room, choice, request, output, progress=progress)
+    answer(desk, done)
+
+
+def chosen(room: Room, ids: MANY, filters: Filters, *, everything: bool) -> Choice:
+    """The sessions that the command line names; `UsageError` where it does so in two ways."""
+    from vault.errors import UsageError
+    from vault.operations.records import Choice
+
+    if sum((bool(ids), bool(filters), everything)) != 1:
+        raise UsageError("Say which sessions: ids, or filters, or --all.")
+    return Choice(ids=ids) if ids else Choice(where=filters.where(room))
+
+
+def answer(desk: Desk, done: Exported) -> None:
+    """Say what was written."""
+    from vault.operations import show as documents
+
+    more = {"records": done.records, "warnings": documents.warnings(done.warnings)}
+    wrote(desk, done.files, more)

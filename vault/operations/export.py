@@ -1,0 +1,158 @@
+"""Sessions out of the archive as files: choose → open one by one → write → move into place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from vault.errors import NotFound
+from vault.export import age
+from vault.export.bundle import MANIFEST, manifest_of
+from vault.export.output import whole_folder
+from vault.export.record import Order, Record, warned
+from vault.export.writers import Each, Tree, Whole, writer
+from vault.model import Json
+from vault.operations.delivery import Delivery, Exported
+from vault.operations.records import Choice, count, records, redaction
+from vault.operations.room import Progress, Room, silent
+
+_ID = r"[0-9a-f-]{36}"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to write. `layout` is of sound, `originals` of zip, `manifest` of scenario."""
+
+    format: str
+    layout: str = "timeline"
+    originals: bool = False
+    manifest: bool = True
+    anonymise: bool = False
+    encrypt_to: Sequence[str] = ()
+
+
+def export(
+    room: Room, choice: Choice, request: Request, path: Path, *, progress: Progress = silent
+) -> Exported:
+    """Write the chosen sessions to `path`, all of them or nothing.
+
+    A format that holds one session a file makes a folder of files, with a manifest of digests,
+    unless exactly one session was named. Sessions that have nothing of the kind are left out
+    with a warning. Everything that can be refused is refused before anything is opened.
+
+    Raises `NotFound` where no session is left, `UsageError` for what does not exist,
+    `BackendError` where anonymising or encrypting is asked for and not installed.
+    """
+    choice.check()
+    target = writer(request.format, request.layout)
+    redact = redaction(wanted=request.anonymise)
+    delivery = Delivery(age.recipients(request.encrypt_to) if request.encrypt_to else (), progress)
+    order = Order(
+        made_at=room.clock.now(),
+        scope=choice.scope,
+        originals=request.originals,
+        layout=request.layout,
+        manifest=request.manifest,
+    )
+    found = Counted(records(room, choice, order.notes, redact), progress, count(room, choice))
+    files = _written(target, found, order, delivery, path, single=choice.single)
+    return Exported(files, found.done, order.notes.all())
+
+
+class Counted:
+    """An iterator that counts what is kept of it and tells of it; never empty."""
+
+    def __init__(self, found: Iterator[Record], progress: Progress, total: int | None) -> None:
+        self._found, self._progress, self._total = found, progress, total
+        self.done = 0
+
+    def __iter__(self) -> Iterator[Record]:
+        first = next(self._found, None)
+        if first is None:
+            raise NotFound("No session here meets these conditions.")
+        for record in chain([first], self._found):
+            self.done += 1
+            self._progress("exporting", self.done, self._total)
+            yield record
+
+
+def _written(
+    target: Whole | Each | Tree,
+    found: Counted,
+    order: Order,
+    delivery: Delivery,
+    path: Path,
+    *,
+    single: bool,
+) -> list[dict[str, Json]]:
+    if isinstance(target, Whole):
+        return [delivery.file(target.write(found, order), path, str(path))]
+    if not single:
+        return _folder(target, found, order, delivery, path)
+    (record,) = found
+    if isinstance(target, Each):
+        return [delivery.file(target.write(record, order), path, str(path))]
+    with whole_folder(path, _owned(target, delivery)) as scratch:
+        return [delivery.into(scratch, n, b) for n, b in target.write(record, order)]
+
+
+def _folder(
+    target: Each | Tree, found: Counted, order: Order, delivery: Delivery, path: Path
+) -> list[dict[str, Json]]:
+    """A file or folder for each session, named by its id, and a manifest of them all."""
+    owned = _owned_of_many(target, delivery)
+    listed: list[Json] = []
+    with whole_folder(path, owned) as scratch:
+        for record in found:
+            try:
+                files = list(_session(target, record, order, delivery, scratch))
+            except NotFound as error:
+                found.done -= 1
+                order.notes.add("left-out", str(error), record.id)
+                continue
+            listed += [{**file, "session": record.id} for file in files]
+        if not found.done:
+            raise NotFound("None of these sessions has anything to write in that format.")
+        manifest = manifest_of(order, found.done, listed)
+        manifest["warnings"] = warned(order.notes.all())
+        return [
+            *(
+                {k: v for k, v in f.items() if k != "session"}
+                for f in listed
+                if isinstance(f, dict)
+            ),
+            delivery.document(scratch, MANIFEST, manifest),
+        ]
+
+
+def _session(
+    target: Each | Tree, record: Record, order: Order, delivery: Delivery, scratch: Path
+) -> Iterator[dict[str, Json]]:
+    if isinstance(target, Each):
+        name = f"{record.id}.{target.suffix}"
+        yield delivery.into(scratch, name, target.write(record, order))
+    else:
+        for name, blocks in target.write(record, order):
+            yield delivery.into(scratch, f"{record.id}/{name}", blocks)
+
+
+def _owned(target: Tree, delivery: Delivery) -> Callable[[str], bool]:
+    """Tells the files of an earlier export into the same folder, which are to go."""
+    return _matcher(target.owns.pattern, delivery)
+
+
+def _owned_of_many(target: Each | Tree, delivery: Delivery) -> Callable[[str], bool]:
+    each = (
+        re.escape(f".{target.suffix}")
+        if isinstance(target, Each)
+        else f"/(?:{target.owns.pattern})"
+    )
+    return _matcher(f"{_ID}{each}|{MANIFEST}", delivery)
+
+
+def _matcher(pattern: str, delivery: Delivery) -> Callable[[str], bool]:
+    names = re.compile(f"(?:{pattern}){re.escape(delivery.suffix)}")
+    return lambda name: names.fullmatch(name) is not None

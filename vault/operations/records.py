@@ -1,0 +1,193 @@
+"""Stored sessions as an export sees them: opened one by one, their originals read when wanted."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+from vault.errors import BackendError, NotFound, UsageError
+from vault.export.record import Record
+from vault.formats.fields import Notes
+from vault.model import Original, Part, Reading, SessionFilter, SessionRow
+from vault.operations import retrieve
+from vault.operations.retrieve import Opened
+from vault.operations.room import Room
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_BUFFER_BYTES = 1 << 18
+#: Where a redaction engine is found: a callable that gives a record without what names people.
+REDACTION = "strongroom.redaction"
+
+Redact = Callable[[Record], Record]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which sessions: those ids, or all that meet `where`; with neither it is none.
+
+    The look-ups in `where` are keyed hashes, made with `room.keys.lookup`.
+    """
+
+    ids: Sequence[str] = ()
+    where: SessionFilter | None = None
+
+    @property
+    def single(self) -> bool:
+        """Whether one session was named."""
+        return self.where is None and len(set(self.ids)) == 1
+
+    @property
+    def scope(self) -> str:
+        """Which of the six scopes this is, by the narrowest of its conditions."""
+        if self.where is None:
+            return "single_session" if self.single else "multiple_sessions"
+        kinds = {kind for kind, _ in self.where.lookups}
+        if "subject" in kinds:
+            return "user_sessions"
+        if "agent" in kinds:
+            return "agent_sessions"
+        if self.where.since or self.where.until:
+            return "date_range"
+        return "all_sessions" if self.where == SessionFilter() else "multiple_sessions"
+
+    def check(self) -> None:
+        """Raises `UsageError` where nothing was chosen, or in two ways."""
+        if bool(self.ids) == (self.where is not None):
+            raise UsageError("Say which sessions: ids, or filters, or --all.")
+
+
+def redaction(*, wanted: bool) -> Redact:
+    """The installed redaction engine; what changes nothing where none is `wanted`.
+
+    Raises `BackendError` where one is wanted and there is none: text never passes through.
+    """
+    if not wanted:
+        return lambda record: record
+    for point in entry_points(group=REDACTION):
+        engine: Redact = point.load()
+        return engine
+    raise BackendError("No redaction engine is installed, so nothing can be anonymised.")
+
+
+def records(room: Room, choice: Choice, notes: Notes, redact: Redact) -> Iterator[Record]:
+    """The chosen sessions, each opened when its turn comes.
+
+    Of many, one whose key was destroyed meanwhile is left out with a note; a session that was
+    named and is not there is `NotFound`.
+    """
+    for row in _rows(room, choice):
+        try:
+            found = record(Opened(room, row))
+        except NotFound:
+            if choice.where is None:
+                raise
+            notes.add("left-out", "The key of this session was destroyed.", row.id)
+            continue
+        yield redact(found)
+
+
+def _rows(room: Room, choice: Choice) -> Iterator[SessionRow]:
+    if choice.where is not None:
+        return retrieve.sessions(room, choice.where)
+    return iter([retrieve.session(room, one) for one in dict.fromkeys(choice.ids)])
+
+
+def count(room: Room, choice: Choice) -> int | None:
+    """How many sessions that is, where it is cheap to know."""
+    if choice.where is None:
+        return len(set(choice.ids))
+    with room.catalogue.transaction() as tx:
+        return tx.count_sessions(room.tenant, choice.where)
+
+
+def record(opened: Opened) -> Record:
+    """A stored session with everything its source said."""
+    row, metadata = opened.row, opened.metadata()
+    warnings = opened.warnings()
+    session = Reading(
+        format=row.format,
+        external_id=metadata.external_id,
+        started_at=row.started_at,
+        duration_ns=row.duration_ns,
+        participants=metadata.participants,
+        timeline=opened.timeline(),
+        originals=[_original(opened, p) for p in opened.originals()],
+        metrics=metadata.stated,
+        warnings=metadata.warnings,
+        title=metadata.title,
+        agent=metadata.agent,
+        subjects=metadata.subjects,
+        tags=metadata.tags,
+        source=metadata.source,
+    )
+    return Record(
+        id=row.id,
+        state=row.state.value,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        deposited_at=row.deposited_at,
+        privacy_level=row.privacy_level.value,
+        class_name=row.class_name,
+        jurisdictions=row.jurisdictions,
+        regimes=row.regimes,
+        session=session,
+        parts=tuple(opened.parts),
+        warnings=tuple(warnings),
+    )
+
+
+def _original(opened: Opened, found: Part) -> Original:
+    return Original(
+        name=found.name,
+        kind=found.kind,
+        media_type=found.media_type,
+        size_bytes=found.size_bytes,
+        open=partial(_open, opened, found),
+    )
+
+
+def _open(opened: Opened, found: Part) -> io.BufferedReader:
+    return io.BufferedReader(_Sealed(opened, found), _BUFFER_BYTES)
+
+
+class _Sealed(io.RawIOBase):
+    """A part as a file that can be read and sought in; every byte is verified first."""
+
+    def __init__(self, opened: Opened, found: Part) -> None:
+        self._opened, self._part = opened, found
+        self._at = 0
+        self._blocks: Iterator[memoryview] | None = None
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._part.size_bytes}[whence]
+        if start + offset != self._at:
+            self._at, self._blocks, self._left = max(0, start + offset), None, memoryview(b"")
+        return self._at
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        if self._blocks is None:
+            self._blocks = self._opened.stream(self._part, self._at)
+        while not self._left:
+            block = next(self._blocks, None)
+            if block is None:
+                return 0
+            self._left = block
+        with memoryview(buffer).cast("B") as into:
+            size = min(len(into), len(self._left))
+            into[:size] = self._left[:size]
+        self._left = self._left[size:]
+        self._at += size
+        return size
