@@ -22,7 +22,8 @@ MAX_CHANNELS = 8
 OPUS_BITS_PER_SECOND = 32_000
 #: How much of a stream's beginning is kept to learn its shape.
 HEAD_BYTES = 1 << 20
-_UNTOLD = 1 << 62
+#: The size of a file whose end nobody has seen.
+UNTOLD = 1 << 62
 _LOSSLESS = ("pcm_s24", "pcm_s32", "pcm_f", "flac", "alac")
 
 
@@ -63,7 +64,7 @@ def renditions(
     if container in SEEKING and not hasattr(source, "read"):
         with held(source, limits.input_in_memory_bytes) as memory:
             return renditions(memory, container, sink, limits)
-    shape, source = _look(source, container, limits)
+    shape, source = look(source, container, limits)
     if shape.channels > MAX_CHANNELS:
         raise refuse("too-many-channels")
     peaks = Peaks(shape.rate, shape.channels)
@@ -106,7 +107,7 @@ def _outputs(shape: Shape) -> list[Output]:
     ]
 
 
-def _look(source: Source, container: str, limits: Limits) -> tuple[Shape, Source]:
+def look(source: Source, container: str, limits: Limits) -> tuple[Shape, Source]:
     """The shape of the sound, and a source that still begins at the beginning."""
     if (file := real_file(source)) is not None:
         if container != "wav":
@@ -127,7 +128,7 @@ def _look(source: Source, container: str, limits: Limits) -> tuple[Shape, Source
 
 
 def _wav_shape(file: BinaryIO) -> Shape:
-    header = wav.read_header(file, size_bytes=_UNTOLD)
+    header = wav.read_header(file, size_bytes=UNTOLD)
     return Shape(header.codec or "", header.rate, header.channels)
 
 

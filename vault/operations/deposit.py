@@ -224,6 +224,14 @@ def _answer(room: Room, sealed: _Sealed, doubles: set[str]) -> Deposited:
     return _already(room, path, known)
 
 
+def _work(sealed: _Sealed) -> list[str]:
+    """The names of the jobs that a session needs."""
+    sounds = any(p.kind is Kind.AUDIO for p in sealed.parts)
+    timeline = sealed.admitted.reading.timeline
+    told = bool(timeline.segments or timeline.events)
+    return [*(["transcode"] if sounds else []), *(["analyse"] if sounds or told else [])]
+
+
 def _commit(room: Room, batch: Sequence[_Sealed]) -> set[str]:
     """One transaction for the batch, under keys that are still active when it commits.
 
@@ -236,9 +244,7 @@ def _commit(room: Room, batch: Sequence[_Sealed]) -> set[str]:
             kek = keks[s.session.bucket]
             records = [room.keys.record(kek, key, c) for c, key in s.data_keys.items()]
             lookups = lookup_rows(room, s.session.id, s.admitted.metadata())
-            work = []
-            if any(p.kind is Kind.AUDIO for p in s.parts):
-                work = [jobs.new("transcode", s.session.id, room.clock.now())]
+            work = [jobs.new(name, s.session.id, room.clock.now()) for name in _work(s)]
             session = replace(s.session, state=State.SEALED if work else State.READY)
             new.append(NewSession(session, [s.stored], records, lookups, work))
         with room.catalogue.transaction() as tx:

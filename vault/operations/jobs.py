@@ -31,7 +31,7 @@ _RELAY_JOBS = 500
 _HELD_SECONDS = 0.2
 
 #: Which queue carries which job; media is slow and hungry, compliance must never wait for it.
-QUEUES = {"transcode": "media"}
+QUEUES = {"transcode": "media", "analyse": "media"}
 
 
 def new(name: str, session_id: str, now: datetime) -> JobRow:

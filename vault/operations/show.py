@@ -15,6 +15,7 @@ _ELEMENTS = {
     (Compartment.ORIGINAL, Kind.AUDIO): "original_audio",
     (Compartment.DERIVED, Kind.AUDIO): "original_audio",
     (Compartment.DERIVED, Kind.PEAKS): "original_audio",
+    (Compartment.DERIVED, Kind.TRANSCRIPT): "analysis",
     (Compartment.ORIGINAL, Kind.OTHER): "original_audio",  # unknown bytes fare like the strictest
     (Compartment.ORIGINAL, Kind.TRANSCRIPT): "transcript",
     (Compartment.ORIGINAL, Kind.METADATA): "metadata",
