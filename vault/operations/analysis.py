@@ -1,0 +1,102 @@
+"""What a session's conversation was like: heard, analysed, kept sealed, and had back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from vault.errors import BadInput, NotFound
+from vault.media import probe
+from vault.media.measure import measure
+from vault.model import Compartment, Json, Kind, Part, Segment, Warn
+from vault.operations import retrieve
+from vault.operations.retrieve import Opened
+from vault.operations.room import Progress, Room, silent
+from vault.replay.analysis import KINDS, VERSION, Heard, Options, analyse
+
+#: The part in which the job `analyse` keeps its results.
+PART = "analysis/analysis.json"
+_HEAD_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """The analyses of one session, and which recordings could not be listened to."""
+
+    analyses: dict[str, Json]
+    warnings: Sequence[Warn]
+
+
+def analysis(
+    room: Room,
+    session_id: str,
+    kinds: Collection[str] = KINDS,
+    options: Options | None = None,
+    *,
+    progress: Progress = silent,
+) -> dict[str, Json]:
+    """The analyses of a session, each under its name.
+
+    Those that the job kept, unless `options` ask for others, or the job has not run, or a
+    newer version of this program means something else by them: then they are made anew, and
+    not kept. Raises `UsageError` for an unknown kind, `NotFound` for an unknown session.
+    """
+    opened = Opened(room, retrieve.session(room, session_id))
+    kept = _kept(opened) if options is None and set(kinds) <= set(KINDS) else None
+    if kept is None:
+        return compute(opened, kinds, options, progress=progress).analyses
+    return {"version": VERSION, **{kind: kept[kind] for kind in KINDS if kind in kinds}}
+
+
+def compute(
+    opened: Opened,
+    kinds: Collection[str] = KINDS,
+    options: Options | None = None,
+    *,
+    progress: Progress = silent,
+) -> Findings:
+    """Listen to the session's recordings and analyse it."""
+    timeline = opened.timeline()
+    heard, warnings = _listen(opened, timeline.segments, progress)
+    found = analyse(timeline, opened.row.duration_ns, heard, kinds, options)
+    return Findings(found, warnings)
+
+
+def _kept(opened: Opened) -> dict[str, Json] | None:
+    try:
+        part = opened.part(f"{Compartment.DERIVED}:{PART}")
+    except NotFound:
+        return None
+    found: dict[str, Json] = json.loads(b"".join(opened.stream(part)))
+    return found if found.get("version") == VERSION else None
+
+
+def _listen(
+    opened: Opened, segments: Sequence[Segment], progress: Progress
+) -> tuple[list[Heard], list[Warn]]:
+    """Measure the recordings that segments name; without any, all the others there are.
+
+    One that several segments name is of the whole session and begins with it.
+    """
+    starts: dict[str | None, int] = {}
+    for segment in segments:
+        starts[segment.file] = 0 if segment.file in starts else segment.start_ns
+    recordings = [p for p in opened.originals() if p.kind is Kind.AUDIO]
+    named = [p for p in recordings if p.name in starts]
+    heard, warnings = [], []
+    for done, part in enumerate(named or recordings):
+        progress("listening", done, len(named or recordings))
+        try:
+            heard.append(_hear(opened, part, starts.get(part.name, 0)))
+        except BadInput as error:
+            warnings.append(Warn("not-analysed", str(error), part.name))
+    return heard, warnings
+
+
+def _hear(opened: Opened, part: Part, start_ns: int) -> Heard:
+    head = b"".join(opened.stream(part, 0, _HEAD_BYTES))
+    container = probe.sniff(head)
+    if container is None:
+        raise BadInput("No audio format is recognised in this file.")
+    return Heard(part.name, start_ns, measure(map(bytes, opened.stream(part)), container))

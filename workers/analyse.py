@@ -1,0 +1,23 @@
+"""The job `analyse`: the seven analyses of a session, kept as one sealed part.
+
+`analysis/analysis.json` in the derived compartment is what `vault.operations.analysis` gives
+back. A recording that cannot be decoded becomes a warning, and what was to be heard in it is
+left out.
+"""
+
+from __future__ import annotations
+
+import json
+
+from vault.model import Kind
+from vault.operations.analysis import PART, compute
+from vault.operations.jobs import Bench
+
+
+def analyse(bench: Bench) -> None:
+    """Listen to the session, analyse it, keep the results."""
+    found = compute(bench.session, progress=bench.progress)
+    with bench.object("analysis") as out:
+        out.begin(PART, Kind.TRANSCRIPT, "application/json")
+        out.write(PART, json.dumps(found.analyses, separators=(",", ":")).encode())
+        out.warnings.extend(found.warnings)
