@@ -1,0 +1,191 @@
+"""PromptKit's media: blobs beside a recording and bytes inside it, checked and kept by reference.
+
+A blob is named `file://<session>/<sha256>.<ext>` and lies below a folder `blobs`. Inline bytes
+are base64 in the recording itself. Neither is copied into the timeline: a blob is found by its
+name among the originals, inline bytes by the extent of their base64 in the recording.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import io
+import os
+import re
+
+from vault.errors import BadInput
+from vault.formats.fields import Notes
+from vault.formats.source import Source, relative
+from vault.model import Json, Kind, Original
+
+#: The key of a payload that says where in an original its bytes lie, for inline ones.
+INLINE, EXTENT = "inline_data", "inline"
+_SCHEME = "file://"
+_BLOCK_BYTES = 1 << 20
+_MIME = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,60}/[a-z0-9][a-z0-9!#$&^_.+-]{0,60}", re.ASCII)
+_DIGEST = re.compile(r"(?:.*/)?([0-9a-f]{64})(?:\.[A-Za-z0-9]+)?", re.ASCII)
+
+
+class Media:
+    """Everything that the payloads of one recording refer to.
+
+    `folders` are where blobs may lie, below `place`. `file` is the recording's own name.
+    """
+
+    def __init__(self, place: Source, file: str, folders: tuple[str, ...], notes: Notes) -> None:
+        self._place, self._file, self._folders, self._notes = place, file, folders, notes
+        self._blobs: dict[str, Original | None] = {}
+        self._searching = True
+        self._from = 0
+        self.has_inline = False
+
+    def originals(self) -> list[Original]:
+        """The blobs that are there, by name, once each."""
+        found = {blob.name: blob for blob in self._blobs.values() if blob is not None}
+        return [found[name] for name in sorted(found)]
+
+    def names(self) -> set[str]:
+        """What those blobs are called."""
+        return {blob.name for blob in self._blobs.values() if blob is not None}
+
+    def take(self, data: dict[str, Json], where: str, text: bytes, start: int) -> None:
+        """Check what an event's payload refers to, and put an extent where it holds bytes.
+
+        `text` is what was parsed and lies at `start` in the recording. Raises `BadInput` for a
+        reference that leads outside, and for bytes that are not what their checksum says.
+        """
+        payload = data.get("payload")
+        if not isinstance(payload, dict):
+            return
+        inline = payload.get(INLINE)
+        if isinstance(inline, str) and inline:
+            self.has_inline = True
+            del payload[INLINE]
+            self._inline(payload, inline, where, text, start)
+        ref = payload.get("storage_ref")
+        if isinstance(ref, str) and ref:
+            self._blob(payload, ref, data)
+
+    def rewind(self) -> None:
+        """The next `text` is another one: look for inline bytes from its beginning."""
+        self._from = 0
+
+    def _inline(
+        self, payload: dict[str, Json], inline: str, where: str, text: bytes, start: int
+    ) -> None:
+        try:
+            decoded = binascii.a2b_base64(inline, strict_mode=True)
+        except ValueError:
+            self._notes.add("bad-field", f"{where}: inline_data is not base64; it is left out.")
+            return
+        _check(decoded, payload.get("checksum"), where)
+        if payload.get("size") not in (None, len(decoded)):
+            self._notes.add("size-mismatch", f"{where}: stated and real size differ.", self._file)
+        extent = self._find(inline.encode(), text) if self._searching else None
+        if extent is None:
+            # Once is enough: what writes one of them in escapes writes all of them so.
+            self._searching = False
+            self._notes.add("unreadable-inline", f"{where}: kept, but not for replay.", self._file)
+            return
+        payload[EXTENT] = {
+            "file": self._file,
+            "start": start + extent[0],
+            "bytes": extent[1],
+            "size": len(decoded),
+        }
+
+    def _find(self, inline: bytes, text: bytes) -> tuple[int, int] | None:
+        """Where in the text, after the one before, these characters stand."""
+        for written in (inline, inline.replace(b"/", b"\\/")):
+            at = text.find(written, self._from)
+            if at >= 0:
+                self._from = at + len(written)
+                return at, len(written)
+        return None
+
+    def _blob(self, payload: dict[str, Json], ref: str, data: dict[str, Json]) -> None:
+        if "://" in ref and not ref.startswith(_SCHEME):
+            if ref not in self._blobs:
+                self._blobs[ref] = None
+                self._notes.add("remote-blob", "A blob lies elsewhere; nothing is ever fetched.")
+            return
+        name = blob_name(ref)
+        if name in self._blobs:
+            return
+        self._blobs[name] = None
+        for folder in self._folders:
+            file = relative(f"{folder}/{name}")
+            size = size_of(self._place, file)
+            if size is not None:
+                self._blobs[name] = self._checked(file, size, payload, data)
+                return
+        self._notes.add("missing-file", "An event refers to a blob that is not there.", name)
+
+    def _checked(
+        self, file: str, size: int, payload: dict[str, Json], data: dict[str, Json]
+    ) -> Original:
+        """The blob as an original, if its bytes are what the event says."""
+        stated = payload.get("checksum")
+        if not isinstance(stated, str):
+            named = _DIGEST.fullmatch(file)
+            stated = f"sha256:{named[1]}" if named else None
+        if stated is None:
+            self._notes.add("no-checksum", "Nothing says what this blob should hold.", file)
+        elif stated.startswith("sha256:"):
+            digest = hashlib.sha256()
+            with self._place.open(file) as stream:
+                while block := stream.read(_BLOCK_BYTES):
+                    digest.update(block)
+            _compare(digest.hexdigest(), stated, file)
+        else:
+            self._notes.add("unknown-checksum", "The checksum is of an unknown kind.", file)
+        if payload.get("size") not in (None, size):
+            self._notes.add("size-mismatch", "Stated and real size differ.", file)
+        kind, media_type = described(payload.get("mime_type"), data.get("metadata"))
+        return Original(file, kind, media_type, size, self._place.opener(file, size))
+
+
+def blob_name(ref: str) -> str:
+    """The name that a reference gives a blob, relative to its folder; `BadInput` if it escapes."""
+    return relative(ref.removeprefix(_SCHEME))
+
+
+def described(mime: Json, metadata: Json) -> tuple[Kind, str]:
+    """The kind and media type of a payload; raw samples say their rate and channels in it."""
+    if not isinstance(mime, str) or not _MIME.fullmatch(mime.lower()):
+        return Kind.OTHER, "application/octet-stream"
+    mime = mime.lower()
+    if not mime.startswith("audio/"):
+        return Kind.OTHER, mime
+    if mime == "audio/pcm" and isinstance(metadata, dict):
+        for key, name in (("sample_rate", "rate"), ("channels", "channels")):
+            value = metadata.get(key)
+            if type(value) is int and 0 < value < 10**6:
+                mime += f";{name}={value}"
+    return Kind.AUDIO, mime
+
+
+def size_of(place: Source, file: str) -> int | None:
+    """The size of a file below a folder, None if it is not there; `BadInput` if it is a link."""
+    try:
+        with place.open(file) as stream:
+            return os.fstat(stream.fileno()).st_size
+    except BadInput as error:
+        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+            return None
+        raise
+
+
+def buffered(place: Source, file: str) -> io.BufferedReader:
+    """A file below a folder, to be read by lines."""
+    return io.BufferedReader(place.open(file), _BLOCK_BYTES)
+
+
+def _check(decoded: bytes, stated: Json, where: str) -> None:
+    if isinstance(stated, str) and stated.startswith("sha256:"):
+        _compare(hashlib.sha256(decoded).hexdigest(), stated, where)
+
+
+def _compare(found: str, stated: str, where: str) -> None:
+    if stated.removeprefix("sha256:").lower() != found:
+        raise BadInput(f"{where!a} does not hold what its checksum says.")

@@ -1,0 +1,180 @@
+"""Who spoke when, out of PromptKit's events.
+
+Audio arrives in chunks; the chunks of one direction and one `turn_id` are a turn. What was said
+in it comes from its transcription, else from the message that was created while it was going on
+or shortly before. A message without audio is a turn of no length.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from vault.formats.fields import NS_LIMIT, ROLES
+from vault.model import Event, Json, Segment
+
+AUDIO = {"audio.input": "user", "audio.output": "agent"}
+MESSAGE, TRANSCRIPTION, INTERRUPTED = "message.created", "audio.transcription", "stream.interrupted"
+#: Speech that is written before it is spoken comes at most this much later.
+AHEAD_NS = 5_000_000_000
+_MS_NS = 1_000_000
+
+
+@dataclass(slots=True)
+class _Turn:
+    role: str
+    start_ns: int
+    end_ns: int
+    decoded_ns: int = 0
+    text: str | None = None
+    heard: bool = False
+    has_message: bool = False
+    chunks: list[Json] = field(default_factory=list)
+    data: dict[str, Json] = field(default_factory=dict)
+
+
+def chunk_ns(data: dict[str, Json]) -> int:
+    """How long a chunk of audio sounds: what it states, else what its samples last; else 0."""
+    metadata, payload = data.get("metadata"), data.get("payload")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    stated = metadata.get("duration_ms")
+    if type(stated) is int and 0 < stated <= NS_LIMIT // _MS_NS:
+        return stated * _MS_NS
+    size = payload.get("size") if isinstance(payload, dict) else None
+    rate, channels = metadata.get("sample_rate"), metadata.get("channels")
+    bits = metadata.get("bits_per_sample", 16)
+    known = [n for n in (size, rate, channels, bits) if type(n) is int and 0 < n < 2**40]
+    if len(known) < 4:
+        return 0
+    bytes_, rate_, channels_, bits_ = known
+    return min(NS_LIMIT, bytes_ * 8 * 1_000_000_000 // (rate_ * channels_ * bits_))
+
+
+def message_text(data: dict[str, Json]) -> str | None:
+    """What a message says, its parts joined where it has parts; None if that is nothing."""
+    content = data.get("Content", data.get("content"))
+    if isinstance(content, str) and content:
+        return content
+    parts = data.get("Parts", data.get("parts"))
+    said = [
+        part["text"]
+        for part in (parts if isinstance(parts, list) else ())
+        if isinstance(part, dict) and isinstance(part.get("text"), str)
+    ]
+    return "\n".join(str(text) for text in said) or None
+
+
+def message_role(data: dict[str, Json]) -> str:
+    """The source's own word for who speaks, empty if there is none."""
+    role = data.get("Role", data.get("role"))
+    return role if isinstance(role, str) else ""
+
+
+def segments(events: Sequence[Event]) -> tuple[Segment, ...]:
+    """The turns of a session, in the order they start. `events` are in the order of time."""
+    turns, by_id = _spoken(events)
+    _transcribe(events, by_id)
+    turns += _written(events, turns)
+    turns.sort(key=lambda turn: turn.start_ns)
+    stops = [event.offset_ns for event in events if event.type == INTERRUPTED]
+    return tuple(_segment(index, turn, stops) for index, turn in enumerate(turns))
+
+
+def _spoken(events: Sequence[Event]) -> tuple[list[_Turn], dict[str, _Turn]]:
+    """The turns that have audio, and those that have an id by it."""
+    turns: list[_Turn] = []
+    known: dict[tuple[str, str], _Turn] = {}
+    by_id: dict[str, _Turn] = {}
+    for event in events:
+        role = AUDIO.get(event.type)
+        if role is None:
+            continue
+        data = dict(event.data)
+        name = data.get("turn_id")
+        turn = known.get((role, name)) if isinstance(name, str) else None
+        if turn is None:
+            turn = _Turn(role, event.offset_ns, event.offset_ns)
+            turns.append(turn)
+            if isinstance(name, str):
+                turn.data["turn_id"] = name
+                known[role, name] = turn
+                by_id.setdefault(name, turn)
+        length = chunk_ns(data)
+        turn.end_ns = max(turn.end_ns, event.offset_ns + length)
+        turn.decoded_ns += length
+        turn.chunks.append(event.seq)
+    return turns, by_id
+
+
+def _transcribe(events: Sequence[Event], by_id: dict[str, _Turn]) -> None:
+    """Give every turn the text that was heard in it; final text replaces what was interim."""
+    for event in events:
+        if event.type != TRANSCRIPTION:
+            continue
+        name, text = event.data.get("turn_id"), event.data.get("text")
+        turn = by_id.get(name) if isinstance(name, str) else None
+        if turn is None or not isinstance(text, str):
+            continue
+        final = event.data.get("is_final") is not False
+        if turn.heard and not final:
+            continue
+        turn.text = f"{turn.text} {text}" if turn.heard and turn.text else text
+        turn.heard = turn.heard or final
+        for key in ("language", "confidence", "provider"):
+            if key in event.data:
+                turn.data[key] = event.data[key]
+
+
+def _written(events: Sequence[Event], turns: Sequence[_Turn]) -> list[_Turn]:
+    """Give messages to the turns they belong to; those that belong to none are turns too."""
+    spoken: dict[str, list[_Turn]] = {}
+    for turn in sorted(turns, key=lambda turn: turn.start_ns):
+        spoken.setdefault(turn.role, []).append(turn)
+    starts = {role: [turn.start_ns for turn in found] for role, found in spoken.items()}
+    alone: list[_Turn] = []
+    for event, role, text in _messages(events):
+        found = spoken.get(role, [])
+        after = bisect_right(starts.get(role, []), event.offset_ns)
+        near = found[max(0, after - 1) : after + 1]
+        latest_ns = event.offset_ns + AHEAD_NS
+        free = [turn for turn in near if not turn.has_message and turn.start_ns <= latest_ns]
+        turn = free[0] if free else _Turn(role, event.offset_ns, event.offset_ns)
+        if not free:
+            alone.append(turn)
+        turn.has_message = True
+        turn.text = turn.text or text
+        index = event.data.get("Index")
+        if isinstance(index, int):
+            turn.data["message_index"] = index
+    return alone
+
+
+def _messages(events: Sequence[Event]) -> Iterator[tuple[Event, str, str]]:
+    for event in events:
+        if event.type == MESSAGE:
+            data = dict(event.data)
+            role, text = ROLES.get(message_role(data).lower()), message_text(data)
+            if role is not None and text is not None:
+                yield event, role, text
+
+
+def _segment(index: int, turn: _Turn, stops: Sequence[int]) -> Segment:
+    stop = bisect_right(stops, turn.end_ns)
+    cut = (
+        turn.role == "agent" and bool(turn.chunks) and stop > 0 and stops[stop - 1] > turn.start_ns
+    )
+    if turn.chunks:
+        turn.data["chunks"] = turn.chunks
+    return Segment(
+        index=index,
+        role=turn.role,
+        speaker=None,
+        start_ns=turn.start_ns,
+        end_ns=turn.end_ns,
+        decoded_ns=turn.decoded_ns if turn.chunks else None,
+        text=turn.text,
+        truncated=cut,
+        file=None,
+        data=turn.data,
+    )

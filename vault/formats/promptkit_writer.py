@@ -1,0 +1,241 @@
+"""Sessions written as PromptKit recordings, as JSON or as JSON lines, that its loader takes.
+
+A session that came from PromptKit is written as it was: every number, nanosecond and unknown
+field, its inline bytes from the original. Of any other session the turns become messages and
+pieces of audio without bytes, and its events stay what they are.
+Source: SessionRecording.SaveTo and Load of the Go package recording.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timezone
+
+from vault.formats import instants
+from vault.formats.promptkit_events import (
+    ENVELOPE,
+    WRAPPED,
+    Envelopes,
+    is_safe_id,
+    known_instant,
+    zone_of,
+)
+from vault.formats.promptkit_media import EXTENT, INLINE
+from vault.formats.promptkit_turns import MESSAGE
+from vault.model import Event, Json, Reading, Segment
+
+VERSION = "1.0"
+#: Gives the bytes [start, start + length) of an original by its name.
+Fetch = Callable[[str, int, int], bytes]
+
+_ROLES = {"user": "user", "agent": "assistant", "system": "system"}
+_TRACKS = {"user": "input", "agent": "output"}
+_TYPES = {
+    "conversation.started": "*events.ConversationStartedData",
+    MESSAGE: "*events.MessageCreatedData",
+    "audio.input": "*events.AudioEventData",
+    "audio.output": "*events.AudioEventData",
+}
+#: What `odd` says of an event that is no field of it.
+_MARKS = {"wrapped", "extra", "empty"}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a recording says of itself beyond the session; None leaves what the source says."""
+
+    provider_name: str | None = None
+    model: str | None = None
+    custom: Mapping[str, Json] | None = None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A recording before it is text."""
+
+    metadata: dict[str, Json]
+    events: Sequence[Event]
+    envelopes: Envelopes
+    start_ns: int
+    zone: timezone
+    fetch: Fetch | None = field(repr=False)
+
+    def each(self) -> Iterator[dict[str, Json]]:
+        """Every event as the recording has it."""
+        for place, event in enumerate(self.events):
+            yield self._event(place, event)
+
+    def _event(self, place: int, event: Event) -> dict[str, Json]:
+        said = self.envelopes.of(place, event)
+        data: dict[str, Json] = dict(event.data)
+        extra = data.pop(ENVELOPE, None) if said.get("extra") else None
+        made: dict[str, Json] = {
+            "seq": event.seq,
+            "parent_seq": None,
+            "type": event.type,
+            "timestamp": instants.write(self.start_ns + event.offset_ns, self.zone),
+            "offset": event.offset_ns,
+        }
+        made |= {key: value for key, value in said.items() if key not in _MARKS}
+        made = {key: value for key, value in made.items() if value is not None}
+        if said.get("wrapped"):
+            made["data"] = data.get(WRAPPED)
+        elif data or said.get("empty"):
+            made["data"] = self._inlined(data)
+        return made | extra if isinstance(extra, dict) else made
+
+    def _inlined(self, data: dict[str, Json]) -> dict[str, Json]:
+        """An event's payload with its inline bytes in it again."""
+        payload = data.get("payload")
+        extent = payload.get(EXTENT) if isinstance(payload, dict) else None
+        if not isinstance(payload, dict) or not isinstance(extent, dict):
+            return data
+        file, start, length = (extent.get(key) for key in ("file", "start", "bytes"))
+        rest = {key: value for key, value in payload.items() if key != EXTENT}
+        known = isinstance(file, str) and isinstance(start, int) and isinstance(length, int)
+        if self.fetch is not None and known:
+            text = self.fetch(str(file), int(str(start)), int(str(length)))
+            rest[INLINE] = text.replace(b"\\", b"").decode("ascii")
+        return data | {"payload": rest}
+
+
+def write_json(
+    reading: Reading, fetch: Fetch | None = None, options: Options | None = None
+) -> Iterator[bytes]:
+    """The session as one JSON document, in pieces.
+
+    `fetch` reads the originals, for bytes that lay inside them; without it they are left out.
+    """
+    made = _recording(reading, fetch, options or Options())
+    yield b'{\n  "metadata": ' + _dump(made.metadata) + b',\n  "events": ['
+    separator = b"\n    "
+    for event in made.each():
+        yield separator + _dump(event)
+        separator = b",\n    "
+    yield b"\n  ]\n}\n"
+
+
+def write_lines(
+    reading: Reading, fetch: Fetch | None = None, options: Options | None = None
+) -> Iterator[bytes]:
+    """The same as JSON lines: the metadata, then an event a line."""
+    made = _recording(reading, fetch, options or Options())
+    yield _dump({"metadata": made.metadata, "type": "metadata"}) + b"\n"
+    for event in made.each():
+        yield _dump({"event": event, "type": "event"}) + b"\n"
+
+
+def _recording(reading: Reading, fetch: Fetch | None, options: Options) -> _Written:
+    start_text = reading.source.get("start_time")
+    start_ns = known_instant(start_text)
+    zone: timezone = UTC
+    if start_ns is not None and isinstance(start_text, str):
+        zone = zone_of(start_text)
+    else:
+        start_ns = instants.from_datetime(reading.started_at) if reading.started_at else 0
+    envelopes = _envelopes(reading)
+    if envelopes is not None:
+        events: Sequence[Event] = reading.timeline.events
+    else:
+        session_id = reading.external_id or "session"
+        envelopes, events = Envelopes({"session_id": session_id}, dict(_TYPES)), _events(reading)
+    last_ns = max((event.offset_ns for event in events), default=0)
+    duration_ns = last_ns if reading.duration_ns is None else reading.duration_ns
+    metadata: dict[str, Json] = {
+        "session_id": reading.external_id or "session",
+        "start_time": instants.write(start_ns, zone),
+        "end_time": instants.write(start_ns + duration_ns, zone),
+        "duration": duration_ns,
+        "version": VERSION,
+        "created_at": instants.write(start_ns + duration_ns, zone),
+    }
+    if isinstance(conversation := envelopes.shared.get("conversation_id"), str):
+        metadata["conversation_id"] = conversation
+    metadata |= _stated(reading) | _chosen(options) | {"event_count": len(events)}
+    return _Written(metadata, events, envelopes, start_ns, zone, fetch)
+
+
+def _envelopes(reading: Reading) -> Envelopes | None:
+    """What a PromptKit session kept to be written again; None for any other."""
+    kept = reading.source.get("envelopes")
+    if reading.format != "promptkit" or not isinstance(kept, dict):
+        return None
+    parts = {each.name: kept.get(each.name) for each in fields(Envelopes)}
+    return Envelopes(**{name: part for name, part in parts.items() if isinstance(part, dict)})
+
+
+def _stated(reading: Reading) -> dict[str, Json]:
+    """What the source's own metadata said, but for an id that could lead a path elsewhere."""
+    stated = reading.source.get("metadata")
+    if reading.format != "promptkit" or not isinstance(stated, dict):
+        return {}
+    safe = is_safe_id(stated.get("session_id"))
+    return {key: value for key, value in stated.items() if safe or key != "session_id"}
+
+
+def _chosen(options: Options) -> dict[str, Json]:
+    """What the options say instead."""
+    chosen: dict[str, Json] = {
+        "provider_name": options.provider_name,
+        "model": options.model,
+        "custom": None if options.custom is None else dict(options.custom),
+    }
+    if options.created_at is not None:
+        chosen["created_at"] = instants.write(instants.from_datetime(options.created_at))
+    return {key: value for key, value in chosen.items() if value is not None}
+
+
+def _events(reading: Reading) -> list[Event]:
+    """The events of a session of another format: its start, its own events, and its turns."""
+    found = [Event(0, "conversation.started", 0, {"SystemPrompt": ""})]
+    found += reading.timeline.events
+    spoken = 0
+    for segment in reading.timeline.segments:
+        found += _turn(segment)
+        if segment.text:
+            found.append(_message(segment, spoken))
+            spoken += 1
+    found.sort(key=lambda event: event.offset_ns)
+    return [Event(n, e.type, e.offset_ns, e.data) for n, e in enumerate(found, 1)]
+
+
+def _turn(segment: Segment) -> list[Event]:
+    """That someone was heard, and for how long, without the sound."""
+    track = _TRACKS.get(segment.role)
+    length_ns = segment.decoded_ns or segment.end_ns - segment.start_ns
+    if track is None or length_ns <= 0:
+        return []
+    data: dict[str, Json] = {
+        "direction": track,
+        "actor": segment.role,
+        "payload": {"storage_ref": "", "mime_type": "audio/pcm", "size": 0},
+        "metadata": {
+            "sample_rate": 0,
+            "channels": 0,
+            "encoding": "",
+            "duration_ms": length_ns // 1_000_000,
+        },
+        "turn_id": f"turn-{segment.index}",
+        "chunk_index": 0,
+        "is_final": True,
+    }
+    return [Event(0, f"audio.{track}", segment.start_ns, data)]
+
+
+def _message(segment: Segment, index: int) -> Event:
+    data: dict[str, Json] = {
+        "Role": _ROLES.get(segment.role, segment.role),
+        "Content": segment.text,
+        "Index": index,
+        "Parts": None,
+        "ToolCalls": None,
+        "ToolResult": None,
+    }
+    return Event(0, MESSAGE, segment.start_ns, data)
+
+
+def _dump(value: Json) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()

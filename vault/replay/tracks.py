@@ -1,0 +1,175 @@
+"""The media of a session as tracks: which bytes sound when, and those bytes, checked.
+
+Nothing is opened here. A track lists its chunks; `samples` and `wav` ask for just the bytes of
+each through the `fetch` they are given, and refuse what is not what was recorded.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from vault.errors import BadInput, IntegrityError, NotFound
+from vault.formats.promptkit_turns import AUDIO, chunk_ns
+from vault.media import wav as wave
+from vault.model import Event, Json, Timeline
+
+#: Gives the bytes [start, start + length) of an original by its name.
+Fetch = Callable[[str, int, int], bytes]
+
+VISUAL = ("video.frame", "screenshot", "image.input", "image.output")
+_TRACKS = {"audio.input": "audio_input", "audio.output": "audio_output"}
+_FOLDERS = ("blobs/", "events/blobs/", "")
+_RAW = {"", "pcm", "pcm_linear16", "pcm_s16le", "linear16", "l16"}
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of media that begins at `offset_ns` and lasts `duration_ns`.
+
+    Its bytes are the blob `ref`, or the base64 at `inline` (file, start, length) that holds
+    `size_bytes`; neither if the source did not keep them. `sha256` is what they must hash to.
+    """
+
+    seq: int
+    offset_ns: int
+    duration_ns: int
+    turn: str | None
+    ref: str | None
+    inline: tuple[str, int, int] | None
+    size_bytes: int | None
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """The chunks of one kind in the order of time; `length_ns` is the sum of theirs."""
+
+    name: str
+    role: str | None
+    encoding: str
+    rate: int
+    channels: int
+    bits: int
+    chunks: Sequence[Chunk]
+
+    @property
+    def length_ns(self) -> int:
+        """How much there is, gaps left out."""
+        return sum(chunk.duration_ns for chunk in self.chunks)
+
+
+def tracks(timeline: Timeline) -> dict[str, Track]:
+    """`audio_input`, `audio_output` and `visual` (frames, screenshots, images), where there are."""
+    grouped: dict[str, list[Event]] = {}
+    for event in sorted(timeline.events, key=lambda event: event.offset_ns):
+        name = _TRACKS.get(event.type) or ("visual" if event.type in VISUAL else None)
+        if name is not None:
+            grouped.setdefault(name, []).append(event)
+    return {name: _track(name, events) for name, events in sorted(grouped.items())}
+
+
+def samples(track: Track, fetch: Fetch, sizes: Mapping[str, int]) -> Iterator[bytes]:
+    """The bytes of every chunk, one after the other; `sizes` are the originals' by name.
+
+    A chunk whose bytes the source did not keep is passed over. Raises `NotFound` where a blob is
+    not among the originals, `IntegrityError` where bytes are not what was recorded.
+    """
+    for chunk in track.chunks:
+        found = chunk_bytes(chunk, fetch, sizes)
+        if found is not None:
+            yield found
+
+
+def chunk_bytes(chunk: Chunk, fetch: Fetch, sizes: Mapping[str, int]) -> bytes | None:
+    """The bytes of one chunk, checked as `samples` says; None if they were not kept."""
+    if chunk.inline is not None:
+        held = base64.b64decode(fetch(*chunk.inline).replace(b"\\", b""))
+    elif chunk.ref is not None:
+        name = original(chunk.ref, sizes)
+        held = fetch(name, 0, sizes[name])
+    else:
+        return None
+    if chunk.sha256 is not None and hashlib.sha256(held).hexdigest() != chunk.sha256:
+        raise IntegrityError("A piece of media is not what was recorded; nothing was given out.")
+    return held
+
+
+def wav(track: Track, fetch: Fetch, sizes: Mapping[str, int]) -> Iterator[bytes]:
+    """The track's chunks one after the other as a WAV file; gaps between them are left out.
+
+    Raises `BadInput` for a track that is not raw samples, and what `samples` raises.
+    """
+    if track.encoding not in _RAW or track.role is None:
+        raise BadInput(f"The track {track.name} holds no raw samples.")
+    total = 0
+    for chunk in track.chunks:
+        if chunk.inline is not None:
+            total += chunk.size_bytes or 0
+        elif chunk.ref is not None:
+            total += sizes[original(chunk.ref, sizes)]
+    frames = total // (track.channels * track.bits // 8)
+    yield wave.write_header(track.rate, track.channels, track.bits, frames)
+    yield from samples(track, fetch, sizes)
+
+
+def original(ref: str, sizes: Mapping[str, int]) -> str:
+    """The original that a blob's name means; `NotFound` if there is none."""
+    for folder in _FOLDERS:
+        if f"{folder}{ref}" in sizes:
+            return f"{folder}{ref}"
+    raise NotFound("A piece of media is not in the archive.")
+
+
+def _track(name: str, events: Sequence[Event]) -> Track:
+    metadata = _object(events[0].data.get("metadata"))
+    encoding = metadata.get("encoding")
+    return Track(
+        name=name,
+        role=AUDIO.get(events[0].type),
+        encoding=encoding.lower() if isinstance(encoding, str) else "",
+        rate=_number(metadata, "sample_rate", 24_000, wave.MAX_RATE),
+        channels=_number(metadata, "channels", 1, wave.MAX_CHANNELS),
+        bits=_number(metadata, "bits_per_sample", 16, 64),
+        chunks=tuple(_chunk(event) for event in events),
+    )
+
+
+def _chunk(event: Event) -> Chunk:
+    payload = _object(event.data.get("payload"))
+    inline, ref, checksum = (
+        _object(payload.get("inline")),
+        payload.get("storage_ref"),
+        payload.get("checksum"),
+    )
+    turn = event.data.get("turn_id")
+    digest = checksum.removeprefix("sha256:") if isinstance(checksum, str) else ""
+    size = inline.get("size") if inline else payload.get("size")
+    return Chunk(
+        seq=event.seq,
+        offset_ns=event.offset_ns,
+        duration_ns=chunk_ns(dict(event.data)),
+        turn=turn if isinstance(turn, str) else None,
+        ref=ref.removeprefix("file://") if isinstance(ref, str) and ref else None,
+        inline=_extent(inline),
+        size_bytes=size if isinstance(size, int) else None,
+        sha256=digest.lower() if len(digest) == 64 else None,
+    )
+
+
+def _object(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, dict) else {}
+
+
+def _number(metadata: Mapping[str, Json], key: str, default: int, most: int) -> int:
+    value = metadata.get(key)
+    return value if isinstance(value, int) and 0 < value <= most else default
+
+
+def _extent(inline: Mapping[str, Json]) -> tuple[str, int, int] | None:
+    file, start, length = inline.get("file"), inline.get("start"), inline.get("bytes")
+    if isinstance(file, str) and isinstance(start, int) and isinstance(length, int):
+        return file, start, length
+    return None
