@@ -259,6 +259,29 @@ class TestSessions:
             assert tx.session(deposit.session.id) == changed
             assert tx.session(other.session.id) == other.session
 
+    def test_look_ups_of_one_kind_are_replaced_and_the_others_stay(
+        self, catalogue: Catalogue
+    ) -> None:
+        deposit, other = a_deposit(), a_deposit()
+        stored(catalogue, deposit, other)
+        kind = deposit.lookups[0].kind
+        with catalogue.transaction() as tx:
+            assert tx.session_locked(deposit.session.id) == deposit.session
+            tx.set_lookups(deposit.session.id, "tag", [b"1" * 32, b"2" * 32])
+            tx.set_lookups(deposit.session.id, "tag", [b"2" * 32, b"3" * 32])
+            with pytest.raises(NotFound):
+                tx.session_locked(new_id())
+
+        def found(*lookups: tuple[str, bytes]) -> list[str]:
+            with catalogue.transaction() as tx:
+                where = SessionFilter(lookups=lookups)
+                return [s.id for s in tx.sessions(TENANT, where, limit=9)]
+
+        assert found(("tag", b"1" * 32)) == []
+        assert found(("tag", b"2" * 32), ("tag", b"3" * 32)) == [deposit.session.id]
+        if kind != "tag":
+            assert deposit.session.id in found((kind, deposit.lookups[0].hash))
+
     def test_changing_what_is_not_there_is_never_a_success(self, catalogue: Catalogue) -> None:
         nowhere = new_id()
         asked: list[Callable[[Transaction], object]] = [

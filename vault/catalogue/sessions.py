@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, Table, func, select, update
 
 from vault.catalogue.rows import Rows, found, values
 from vault.catalogue.tables import SAID_ONCE, jobs, laws, lookups, objects, records, sessions
-from vault.model import ObjectRow, RecordRow, SessionFilter, SessionRow, State
+from vault.model import LookupRow, ObjectRow, RecordRow, SessionFilter, SessionRow, State
 from vault.ports import NewSession
 
 
@@ -60,6 +60,10 @@ class Sessions(Rows):
         rows = self._sessions(select(sessions).where(sessions.c.id == session_id))
         return found(next(iter(rows), None), "session")
 
+    def session_locked(self, session_id: str) -> SessionRow:
+        this = select(sessions).where(sessions.c.id == session_id).with_for_update()
+        return found(next(iter(self._sessions(this)), None), "session")
+
     def by_fingerprint(self, tenant: str, fingerprint: bytes) -> SessionRow | None:
         same = (sessions.c.tenant == tenant) & (sessions.c.fingerprint == fingerprint)
         return next(iter(self._sessions(select(sessions).where(same))), None)
@@ -87,6 +91,11 @@ class Sessions(Rows):
     def set_metadata(self, session_id: str, metadata: bytes) -> None:
         this = update(sessions).where(sessions.c.id == session_id)
         self._change(this.values(metadata=metadata), "session")
+
+    def set_lookups(self, session_id: str, kind: str, hashes: Sequence[bytes]) -> None:
+        these = (lookups.c.session_id == session_id) & (lookups.c.kind == kind)
+        self._run(lookups.delete().where(these))
+        self._add_new(lookups, [LookupRow(session_id, kind, digest) for digest in hashes])
 
     def _sessions(self, statement: Select[Any]) -> list[SessionRow]:
         """The sessions a statement selects, each with its laws."""

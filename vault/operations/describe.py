@@ -33,7 +33,10 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What can name people and is not part of what was said."""
+    """What can name people and is not part of what was said.
+
+    `annotations` are those made here; the source's own are in its timeline.
+    """
 
     external_id: str | None = None
     title: str | None = None
@@ -44,6 +47,7 @@ class Metadata:
     warnings: Sequence[Warn] = ()
     stated: Mapping[str, Json] = field(default_factory=dict)
     source: Mapping[str, Json] = field(default_factory=dict)
+    annotations: Sequence[Annotation] = ()
 
 
 def seal_timeline(key: DataKey, timeline: Timeline) -> bytes:
@@ -53,7 +57,8 @@ def seal_timeline(key: DataKey, timeline: Timeline) -> bytes:
 
 def open_timeline(keys: Keys, session: SessionRow) -> Timeline:
     """The timeline of a stored session."""
-    document = _open(keys, session, Compartment.TIMELINE, session.timeline)
+    key = keys.data_key(session, Compartment.TIMELINE)
+    document = _open(key, Compartment.TIMELINE, session.timeline)
     return Timeline(
         segments=tuple(Segment(**s) for s in document["segments"]),
         events=tuple(Event(**e) for e in document["events"]),
@@ -68,11 +73,17 @@ def seal_metadata(key: DataKey, metadata: Metadata) -> bytes:
 
 def open_metadata(keys: Keys, session: SessionRow) -> Metadata:
     """The metadata of a stored session."""
-    document = _open(keys, session, Compartment.METADATA, session.metadata)
+    return metadata_of(keys.data_key(session, Compartment.METADATA), session)
+
+
+def metadata_of(key: DataKey, session: SessionRow) -> Metadata:
+    """The same, under a key that is at hand."""
+    document = _open(key, Compartment.METADATA, session.metadata)
     return replace(
         Metadata(**document),
         participants=tuple(Participant(**p) for p in document["participants"]),
         warnings=tuple(Warn(**w) for w in document["warnings"]),
+        annotations=tuple(Annotation(**a) for a in document.get("annotations", ())),
     )
 
 
@@ -97,8 +108,8 @@ def _seal(key: DataKey, kind: Compartment, document: dict[str, Any]) -> bytes:
     return key.seal_value(kind, key.session_id, _squeeze({"version": _VERSION, **document}))
 
 
-def _open(keys: Keys, session: SessionRow, kind: Compartment, sealed: bytes) -> dict[str, Any]:
-    document = _expand(keys.data_key(session, kind).open_value(kind, session.id, sealed))
+def _open(key: DataKey, kind: Compartment, sealed: bytes) -> dict[str, Any]:
+    document = _expand(key.open_value(kind, key.session_id, sealed))
     if document.pop("version") != _VERSION:
         raise IntegrityError("This session was described by a newer version of strongroom.")
     return document

@@ -8,6 +8,7 @@ from functools import partial
 
 from vault.errors import IntegrityError, NotFound, UsageError
 from vault.model import (
+    Annotation,
     Compartment,
     JobRow,
     ObjectRow,
@@ -87,6 +88,12 @@ class Opened:
     def timeline(self) -> Timeline:
         """Transcript, segments and events."""
         return describe.open_timeline(self._room.keys, self.row)
+
+    def annotations(self) -> list[Annotation]:
+        """Every version of every annotation: the source's own, and those made here."""
+        made = {a.id: a for a in self.metadata().annotations}
+        own = [a for a in self.timeline().annotations if a.id not in made]
+        return [*own, *made.values()]
 
     def warnings(self) -> list[Warn]:
         """Everything that was noticed: on deposit, by jobs, and jobs that failed."""

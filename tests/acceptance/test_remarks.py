@@ -1,0 +1,82 @@
+"""Titles, tags, annotations and the state at an instant, as a user says and sees them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from tests import recordings
+from tests.homes import Home
+
+PHRASES = ("I lost my card", "I will block it", "Thank you")
+
+
+def deposited(home: Home, tmp_path: Path) -> str:
+    bundle = recordings.bundle(tmp_path / "call", PHRASES)
+    session: str = home.run("deposit", bundle).document["sessions"][0]["id"]
+    return session
+
+
+def stored(home: Home) -> dict[str, str]:
+    return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in home.objects()}
+
+
+def test_remarks_never_touch_sealed_bytes(home: Home, tmp_path: Path) -> None:
+    session = deposited(home, tmp_path)
+    before = stored(home)
+    home.run("title", session, "Lost card")
+    home.run("tag", session, "--add", "Fraud", "--add", "cards")
+    home.run("annotate", session, "--type", "score", "--key", "quality", "--value", "0.5")
+    assert stored(home) == before
+    shown = home.run("show", session).document
+    assert (shown["title"], shown["tags"]) == ("Lost card", ["Fraud", "cards"])
+
+
+def test_a_session_is_found_by_a_tag_until_the_tag_is_taken_away(
+    home: Home, tmp_path: Path
+) -> None:
+    session = deposited(home, tmp_path)
+    home.run("tag", session, "--add", "Fraud")
+    found = home.run("list", "--tag", "FRAUD").document["sessions"]
+    assert [s["id"] for s in found] == [session]
+    home.run("tag", session, "--remove", "fraud")
+    assert home.run("list", "--tag", "fraud").document["sessions"] == []
+
+
+def test_only_the_newest_version_of_an_annotation_holds(home: Home, tmp_path: Path) -> None:
+    session = deposited(home, tmp_path)
+    first = home.run(
+        "annotate", session, "--type", "label", "--key", "intent", "--value", "cancel"
+    ).document["annotations"][0]
+    second = home.run("annotate", session, "--correct", first["id"], "--value", '"block"')
+    newest = second.document["annotations"][0]
+    assert (newest["version"], newest["previous_id"]) == (2, first["id"])
+    held = home.run("annotate", session).document["annotations"]
+    assert [(a["id"], a["value"]) for a in held] == [(newest["id"], "block")]
+    home.run("annotate", session, "--delete", newest["id"])
+    assert home.run("annotate", session).document["annotations"] == []
+
+
+def test_what_cannot_be_an_annotation_is_refused_and_nothing_kept(
+    home: Home, tmp_path: Path
+) -> None:
+    session = deposited(home, tmp_path)
+    home.run("annotate", session, "--type", "mood", "--key", "k", "--value", "1", code=2)
+    home.run("annotate", session, "--type", "score", code=2)
+    event = ("--type", "score", "--key", "k", "--value", "1", "--target", "event")
+    home.run("annotate", session, *event, code=2)
+    home.run("annotate", session, "--delete", "nothing", code=3)
+    home.run("title", session, " ", code=7)
+    assert home.run("annotate", session).document["annotations"] == []
+
+
+def test_the_state_at_an_instant_is_what_had_been_said_by_then(home: Home, tmp_path: Path) -> None:
+    session = deposited(home, tmp_path)
+    home.run("annotate", session, "--type", "flag", "--key", "vip", "--value", "true")
+    state = home.run("replay", session, "--at", "0.6").document
+    assert state["position"] == "00:00.600 / 00:01.500"
+    assert [m["text"] for m in state["messages"]] == list(PHRASES[:2])
+    assert (state["audio_input_active"], state["audio_output_active"]) == (False, True)
+    assert state["annotations"] == [{"type": "flag", "key": "vip", "value": True, "version": 1}]
+    assert home.run("replay", session, "--at", "99").document["position"].startswith("00:01.500")
+    home.run("replay", session, "--at", "nan", code=2)

@@ -1,0 +1,154 @@
+"""Verbs on what is said about a session: replay, annotate, title, tag."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from vault.cli.choosing import MANY
+from vault.cli.desk import Desk
+from vault.cli.sessions import SESSION
+
+
+def register(app: typer.Typer) -> None:
+    """Add these verbs."""
+    for verb in (replay, annotate, title, tag):
+        app.command(verb.__name__)(verb)
+
+
+def replay(
+    context: typer.Context,
+    session: SESSION,
+    at: Annotated[float, typer.Option(help="The instant, in seconds from the start.")],
+) -> None:
+    """Show the state of a session at an instant."""
+    from dataclasses import replace
+    from math import isfinite
+
+    from vault.errors import UsageError
+    from vault.operations import retrieve
+    from vault.replay.player import Player
+
+    if not isfinite(at):
+        raise UsageError("--at is a number of seconds.")
+    desk: Desk = context.obj
+    with desk.room() as room:
+        opened = retrieve.Opened(room, retrieve.session(room, session))
+        timeline = replace(opened.timeline(), annotations=opened.annotations())
+        player = Player(timeline, opened.row.duration_ns)
+    player.seek(round(at * 1_000_000_000))
+    moment = player.moment()
+    document = {
+        "position": player.position_text,
+        "current_events": [asdict(e) for e in moment.current_events],
+        "recent_events": [asdict(e) for e in moment.recent_events],
+        "messages": [
+            {"role": m.role, "text": m.text, "offset_ns": m.offset_ns} for m in moment.messages
+        ],
+        "audio_input_active": moment.audio_input_active,
+        "audio_output_active": moment.audio_output_active,
+        "annotations": [
+            {"type": a.type, "key": a.key, "value": a.value, "version": a.version}
+            for a in moment.annotations
+        ],
+    }
+    user = "speaks" if moment.audio_input_active else "is silent"
+    agent = "speaks" if moment.audio_output_active else "is silent"
+    lines = [
+        player.position_text,
+        f"user {user}, agent {agent}",
+        *(f"  event    {e.type}" for e in moment.current_events),
+        *(f"  recent   {e.type}" for e in moment.recent_events),
+        *(f"  {m.role}: {m.text}" for m in moment.messages),
+        *(f"  {a.type} {a.key} = {json.dumps(a.value)}" for a in moment.annotations),
+    ]
+    desk.answer(document, lines)
+
+
+def annotate(
+    context: typer.Context,
+    session: SESSION,
+    type: Annotated[
+        str | None,
+        typer.Option(help="score, label, comment, flag, metric, …"),
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="What it is about, as in quality.")] = None,
+    value: Annotated[str | None, typer.Option(help="JSON; anything else is text.")] = None,
+    target: Annotated[
+        str, typer.Option(help="session, event, time_range, turn or message.")
+    ] = "session",
+    where: Annotated[str, typer.Option(help="Which one, as a JSON object.")] = "{}",
+    correct: Annotated[
+        str | None, typer.Option(metavar="ANNOTATION", help="A new version of that one.")
+    ] = None,
+    delete: Annotated[
+        str | None, typer.Option(metavar="ANNOTATION", help="Put that one out of sight.")
+    ] = None,
+) -> None:
+    """Add, correct or delete an annotation; without any option, list those that hold."""
+    from vault.errors import UsageError
+    from vault.operations import remarks, retrieve
+    from vault.replay.annotations import newest
+
+    desk: Desk = context.obj
+    with desk.room() as room:
+        if delete is not None:
+            found = [remarks.delete(room, session, delete)]
+        elif correct is not None and value is not None:
+            found = [remarks.correct(room, session, correct, _json(value))]
+        elif type is not None and key is not None and value is not None:
+            place = _json(where)
+            if not isinstance(place, dict):
+                raise UsageError("--where is a JSON object.")
+            made = remarks.annotate(
+                room, session, type=type, key=key, value=_json(value), target=target, where=place
+            )
+            found = [made]
+        elif (type, key, value, correct) == (None, None, None, None):
+            opened = retrieve.Opened(room, retrieve.session(room, session))
+            found = list(newest(opened.annotations()))
+        else:
+            raise UsageError("A new one needs --type, --key and --value; a correction --value.")
+    rows = [asdict(a) for a in found]
+    lines = [f"{a.id}  v{a.version} {a.type} {a.key} = {json.dumps(a.value)}" for a in found]
+    desk.answer({"annotations": rows}, lines)
+
+
+def title(
+    context: typer.Context,
+    session: SESSION,
+    text: Annotated[str | None, typer.Argument(help="The title; none takes it away.")] = None,
+) -> None:
+    """Name a session. Sealed bytes stay as they are."""
+    from vault.operations import remarks
+
+    desk: Desk = context.obj
+    with desk.room() as room:
+        metadata = remarks.set_title(room, session, text)
+    desk.answer({"id": session, "title": metadata.title}, [metadata.title or "no title"])
+
+
+def tag(
+    context: typer.Context,
+    session: SESSION,
+    add: Annotated[MANY, typer.Option(help="A tag to add.")] = None,
+    remove: Annotated[MANY, typer.Option(help="A tag to take away.")] = None,
+) -> None:
+    """Tag a session, to find it by `list --tag`. Sealed bytes stay as they are."""
+    from vault.operations import remarks
+
+    desk: Desk = context.obj
+    with desk.room() as room:
+        metadata = remarks.tag(room, session, add=tuple(add or ()), remove=tuple(remove or ()))
+    desk.answer({"id": session, "tags": list(metadata.tags)}, list(metadata.tags))
+
+
+def _json(text: str) -> Any:  # noqa: ANN401  any JSON value
+    """A JSON value; what is none is taken as text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

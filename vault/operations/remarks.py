@@ -1,0 +1,98 @@
+"""What people say about a session afterwards: its title, its tags, annotations.
+
+Only the sealed metadata and the look-ups change; no sealed object is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from vault.errors import BadInput, NotFound
+from vault.model import Annotation, Compartment, Json, new_id
+from vault.operations import describe, retrieve
+from vault.operations.describe import Metadata
+from vault.operations.room import Room
+from vault.replay import annotations as rules
+
+_LONGEST_TITLE = 500
+
+
+def set_title(room: Room, session_id: str, title: str | None) -> Metadata:
+    """Name a session, or take its name away with None."""
+    if title is not None and (not title.strip() or len(title) > _LONGEST_TITLE):
+        raise BadInput(f"A title is at most {_LONGEST_TITLE} characters, and not empty.")
+    return _change(room, session_id, lambda metadata: replace(metadata, title=title))
+
+
+def tag(
+    room: Room, session_id: str, *, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()
+) -> Metadata:
+    """Add and remove tags; they are compared as look-ups are, without regard to case."""
+    gone = {room.keys.lookup("tag", one) for one in remove}
+    new = {room.keys.lookup("tag", one): one for one in add}
+
+    def change(metadata: Metadata) -> Metadata:
+        had = {room.keys.lookup("tag", one): one for one in metadata.tags}
+        kept = {digest: one for digest, one in {**new, **had}.items() if digest not in gone}
+        return replace(metadata, tags=tuple(kept.values()))
+
+    return _change(room, session_id, change)
+
+
+def annotate(
+    room: Room,
+    session_id: str,
+    *,
+    type: str,  # noqa: A002  the field's own word
+    key: str,
+    value: Json,
+    target: str = "session",
+    where: Mapping[str, Json] | None = None,
+) -> Annotation:
+    """Add an annotation; `UsageError` for a type, a target or a place that cannot be."""
+    made = rules.checked(
+        Annotation(new_id(), type, key, value, target=target, where=dict(where or {}))
+    )
+    _change(room, session_id, lambda m: replace(m, annotations=(*m.annotations, made)))
+    return made
+
+
+def correct(room: Room, session_id: str, annotation_id: str, value: Json) -> Annotation:
+    """A new version of an annotation made here or by the source; the old one stays on record."""
+    before = _annotation(room, session_id, annotation_id)
+    made = rules.corrected(before, new_id(), value)
+    _change(room, session_id, lambda m: replace(m, annotations=(*m.annotations, made)))
+    return made
+
+
+def delete(room: Room, session_id: str, annotation_id: str) -> Annotation:
+    """Put an annotation, with all it replaced, out of sight; it stays on record."""
+    hidden = rules.deleted(_annotation(room, session_id, annotation_id))
+
+    def change(metadata: Metadata) -> Metadata:
+        others = tuple(a for a in metadata.annotations if a.id != annotation_id)
+        return replace(metadata, annotations=(*others, hidden))
+
+    _change(room, session_id, change)
+    return hidden
+
+
+def _annotation(room: Room, session_id: str, annotation_id: str) -> Annotation:
+    opened = retrieve.Opened(room, retrieve.session(room, session_id))
+    for annotation in opened.annotations():
+        if annotation.id == annotation_id:
+            return annotation
+    raise NotFound("This session has no annotation of that id.")
+
+
+def _change(room: Room, session_id: str, change: Callable[[Metadata], Metadata]) -> Metadata:
+    """Change the sealed metadata in one transaction, with the look-ups that depend on it."""
+    session = retrieve.session(room, session_id)
+    key = room.keys.data_key(session, Compartment.METADATA)
+    with room.catalogue.transaction() as tx:
+        row = tx.session_locked(session_id)
+        metadata = change(describe.metadata_of(key, row))
+        tx.set_metadata(session_id, describe.seal_metadata(key, metadata))
+        tx.set_lookups(session_id, "tag", [room.keys.lookup("tag", t) for t in metadata.tags])
+    return metadata
