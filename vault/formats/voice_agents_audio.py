@@ -22,7 +22,8 @@ class Sound:
     """A recording: `media_type` tells what its bytes are, `facts` what is known of the sound.
 
     Raw samples are `audio/pcm;rate=…;channels=…` (signed, little-endian, 16 bits unless
-    `;bits=…`); what is packed is `application/gzip`, whatever it holds. `duration_ns` is None where only a decoder can tell.
+    `;bits=…`); what is packed is `application/gzip`, whatever it holds. `duration_ns` is None
+    where only a decoder can tell.
     """
 
     name: str

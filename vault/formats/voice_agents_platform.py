@@ -85,6 +85,7 @@ def read(source: Source, name: str) -> list[Reading]:
         notes.add("duration-mismatch", "The session goes on after its stated end.")
     user = top.text("user_id")
     consent = consent_of(source, user, notes) if user else []
+    level = _level(top, notes)
     return [
         Reading(
             format=name,
@@ -107,7 +108,7 @@ def read(source: Source, name: str) -> list[Reading]:
                 **({"consent": consent} if consent else {}),
                 "_times": {"unit": "s", "zero_epoch_ns": zero_ns},
             },
-            privacy_level=_level(top, notes),
+            privacy_level=level,
         )
     ]
 
