@@ -1,4 +1,4 @@
-"""Verbs that write files for people and other programs: export."""
+"""Verbs that write files for people and other programs: export, report."""
 
 from __future__ import annotations
 
@@ -27,10 +27,16 @@ EncryptTo = Annotated[
     MANY, typer.Option("--encrypt-to", metavar="KEY", help="An age or ssh public key, or a file.")
 ]
 
+_TYPES = (
+    "session_summary, quality_report, transcript_report, analytics_report, compliance_report, "
+    "performance_report or custom_report."
+)
+
 
 def register(app: typer.Typer) -> None:
     """Add these verbs."""
     app.command("export")(export)
+    app.command("report")(report)
 
 
 def export(
@@ -83,6 +89,49 @@ def export(
     with desk.room() as room, desk.progress() as progress:
         choice = chosen(room, sessions, filters, everything=everything)
         done = exporting.export(room, choice, request, output, progress=progress)
+    answer(desk, done)
+
+
+def report(
+    context: typer.Context,
+    type: Annotated[str, typer.Argument(metavar="TYPE", help=_TYPES)],
+    output: Output,
+    sessions: Sessions = None,
+    everything: Everything = False,
+    format: Annotated[str, typer.Option(help="html, pdf, docx, json, txt, csv, xlsx.")] = "html",
+    section: Annotated[
+        MANY, typer.Option(help="Of custom_report: summary, quality, transcript, analytics, …")
+    ] = None,
+    anonymise: Anonymise = False,
+    encrypt_to: EncryptTo = None,
+    subject: choosing.Subjects = None,
+    agent: choosing.Agents = None,
+    tag: choosing.Tags = None,
+    external_id: choosing.ExternalIds = None,
+    source_format: FromFormat = None,
+    state: choosing.Standing = None,
+    class_: choosing.Class = None,
+    jurisdiction: choosing.Jurisdiction = None,
+    since: choosing.Since = None,
+    until: choosing.Until = None,
+) -> None:
+    """Write a report on sessions: what there is, how it went, what is kept under which terms."""
+    from vault.operations import report as reporting
+
+    desk: Desk = context.obj
+    filters = Filters(
+        subject, agent, tag, external_id, source_format, state, class_, jurisdiction, since, until
+    )
+    request = reporting.Request(
+        type=type,
+        format=format,
+        sections=section or (),
+        anonymise=anonymise,
+        encrypt_to=encrypt_to or (),
+    )
+    with desk.room() as room, desk.progress() as progress:
+        choice = chosen(room, sessions, filters, everything=everything)
+        done = reporting.report(room, choice, request, output, progress=progress)
     answer(desk, done)
 
 

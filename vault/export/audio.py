@@ -9,7 +9,6 @@ from itertools import chain
 
 from vault.errors import IntegrityError, NotFound, UsageError
 from vault.export.record import Order, Record, blocks
-from vault.formats.fields import Notes
 from vault.media.ffmpeg import SEEKING
 from vault.media.mix import CONTAINERS, Placed, decode, encode, mix, mixed_frames
 from vault.media.probe import shape_of, sniff
@@ -56,7 +55,7 @@ class Take:
 
 def sound_file(record: Record, order: Order, container: str) -> Iterator[bytes]:
     """A session's sound as one file, in the layout that was ordered."""
-    found = takes(record, order.notes)
+    found = takes(record, order)
     if order.layout == "concat":
         return concat(found, container)
     return timeline(found, container, stereo=order.layout == "stereo")
@@ -66,7 +65,7 @@ def track_files(
     record: Record, order: Order, container: str
 ) -> Iterator[tuple[str, Iterator[bytes]]]:
     """A file for each speaker, as long as the last of their turns."""
-    found = takes(record, order.notes)
+    found = takes(record, order)
     for number, speaker in enumerate(dict.fromkeys(t.speaker for t in found)):
         own = [t for t in found if t.speaker == speaker]
         yield f"{number:02d}-{own[0].role or 'all'}.{container}", timeline(own, container)
@@ -78,6 +77,14 @@ def as_wav(original: Original) -> Iterator[bytes]:
     return blocks(original) if take.container == "wav" else concat([take], "wav")
 
 
+def full_wav(record: Record, order: Order) -> Iterator[bytes]:
+    """The whole recording as a scenario bundle has it: the one that came, else a concatenation."""
+    for original in record.session.originals:
+        if original.name == "full.wav" and original.kind is Kind.AUDIO:
+            return as_wav(original)
+    return concat(takes(record, order), "wav")
+
+
 def check(container: str, layout: str) -> None:
     """Raises `UsageError` for a container or layout that does not exist."""
     if container not in CONTAINERS:
@@ -86,7 +93,7 @@ def check(container: str, layout: str) -> None:
         raise UsageError(f"A layout is one of: {', '.join(LAYOUTS)}.")
 
 
-def takes(record: Record, notes: Notes) -> Sequence[Take]:
+def takes(record: Record, order: Order) -> Sequence[Take]:
     """The recordings of the segments; without them the session's longest recording.
 
     Raises `NotFound` where there is no audio.
@@ -104,12 +111,12 @@ def takes(record: Record, notes: Notes) -> Sequence[Take]:
     if found:
         if absent:
             text = f"{absent} segments have no recording and are silent."
-            notes.add("segments-left-out", text, record.id)
+            order.left("segments-left-out", text, record)
         return found
     whole = max(recordings.values(), key=lambda original: original.size_bytes)
     if segments:
         text = "No segment has a recording of its own; the whole recording stands for them."
-        notes.add("no-segment-audio", text, whole.name)
+        order.left("no-segment-audio", text, record, whole.name)
     return [_take(whole, 0, None, "", "all")]
 
 

@@ -52,7 +52,7 @@ def manifest_of(order: Order, records: int, files: list[Json]) -> dict[str, Json
 def _made(record: Record, order: Order) -> Iterator[tuple[str, Iterable[bytes]]]:
     whole = json.dumps(plain(document(record)), ensure_ascii=False, indent=1)
     yield "session.json", [whole.encode(errors="replace")]
-    page = Document(record.name, "strongroom", order.made_at, story.story(record, order))
+    page = Document(record.name, "strongroom", order.made_at, story.story(record, order, "Session"))
     yield "session.html", html_file(page)
     if captions.said(record):
         yield "transcript.txt", captions.txt_file([record], order)
@@ -64,7 +64,7 @@ def _originals(record: Record, order: Order) -> Iterator[tuple[str, Original]]:
     """The originals under names that are safe, each name once whatever case a disk minds."""
     if not order.originals:
         if record.session.originals:
-            order.notes.add("originals-left-out", "Originals were not asked for.", record.id)
+            order.left("originals-left-out", "Originals were not asked for.", record)
         return
     taken: set[str] = set()
     for original in record.session.originals:

@@ -50,7 +50,7 @@ def said(record: Record, order: Order | None = None) -> list[Segment]:
     found = [s for s in segments if s.text and s.text.strip()]
     if order is not None and len(found) < len(segments):
         text = f"{len(segments) - len(found)} turns without text are left out."
-        order.notes.add("wordless-turns", text, record.id)
+        order.left("wordless-turns", text, record)
     return sorted(found, key=lambda s: (s.start_ns, s.index))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from vault.model import Json
 
 #: A page is set in memory; past this many rows it would take minutes and gigabytes.
 ROWS = 20_000
+_ENDLESS = re.compile(r"(\S{32})(?=\S)")
 _PAGE = Path(__file__).with_name("page.typ")
 
 
@@ -78,5 +80,5 @@ def _block(block: Block) -> dict[str, Json]:
 
 
 def _text(text: str) -> str:
-    """Text that a font can show: PDF/A knows no control characters."""
-    return legal(text).replace("\t", "    ").replace("\r", " ")
+    """Text that a font can show and a line can break: no control characters, no endless word."""
+    return _ENDLESS.sub("\\1\u200b", legal(text).replace("\t", "    ").replace("\r", " "))

@@ -78,16 +78,18 @@ def latency(points: Sequence[tuple[int, float]], lines: Mapping[str, float]) -> 
     marks = [*_axis(total, bottom)]
     for number in range(5):
         marks.append(_box(_LEFT, y(step * number) - 0.5, _SPAN, 1, _GRID))
-        marks.append(_text(_LEFT - 8, y(step * number) + 4, f"{step * number:g} s", anchor="end"))
+        label = _short(step * number)
+        marks.append(_text(_LEFT - 8, y(step * number) + 4, label, anchor="end"))
+    named: list[str] = []
     for at, value in points[:: max(1, len(points) // _DOTS)]:
         place = f'cx="{_x(at, total):.1f}" cy="{y(value):.1f}"'
         marks.append(f'<circle {place} r="3.2" fill="{COLOURS["agent"]}" fill-opacity="0.75"/>')
     for name, value in lines.items():
         path = f'x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}"'
         marks.append(f'<line {path} stroke="{_INK}" stroke-width="1" stroke-dasharray="4 3"/>')
-        label = f"{name} {value:.2f} s"
-        marks.append(_text(_WIDTH - _RIGHT, y(value) - 4, label, anchor="end", fill=_INK))
-    return _svg(184, marks)
+        x, anchor = (_LEFT + 4.0, "start") if len(named) % 2 else (_WIDTH - _RIGHT - 8.0, "end")
+        named.append(_text(x, y(value) - 5, f"{name} {_short(value)}", anchor=anchor, fill=_INK))
+    return _svg(184, [*marks, *named])
 
 
 def _merged(segments: Iterable[Segment], total: int) -> Iterator[tuple[float, float]]:
@@ -138,6 +140,11 @@ def _label(seconds: float, step: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _short(seconds: float) -> str:
+    """A time of response, in milliseconds below a second."""
+    return f"{seconds * 1000:.3g} ms" if 0 < seconds < 0.9995 else f"{seconds:.3g} s"
 
 
 def _x(offset_ns: int, total: int) -> float:

@@ -58,6 +58,10 @@ class Order:
     manifest: bool = True
     notes: Notes = field(default_factory=Notes)
 
+    def left(self, code: str, text: str, record: Record, file: str | None = None) -> None:
+        """Note what is left out of a session; neither content nor a name of a person."""
+        self.notes.add(code, text, record.id if file is None else f"{record.id}/{file}")
+
 
 def head(order: Order) -> dict[str, Json]:
     """What every machine-readable export says about itself."""

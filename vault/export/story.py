@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
 from vault.export import pictures
 from vault.export.captions import clock, who
@@ -15,14 +16,19 @@ _EVENTS = 500
 
 
 def sessions(records: Iterable[Record], order: Order) -> Document:
-    """A document of every session, one after the other."""
-    sections = (section for record in records for section in story(record, order))
-    return Document("Session export", "strongroom", order.made_at, sections)
+    """A document of every session, one after the other; of a single one it has the name."""
+    found = iter(records)
+    title, about = "Sessions", ""
+    if order.scope == "single_session":
+        first = next(found)
+        title, about, found = first.name, "Session", chain([first], found)
+    sections = (section for record in found for section in story(record, order, about))
+    return Document(title, "strongroom", order.made_at, sections)
 
 
-def story(record: Record, order: Order) -> Iterator[Section]:
-    """The sections of one session."""
-    yield Section(record.name, [_facts(record), *drawn(record)])
+def story(record: Record, order: Order, title: str = "") -> Iterator[Section]:
+    """The sections of one session, the first under its name or the given title."""
+    yield Section(title or record.name, [_facts(record), *drawn(record)])
     yield Section("Transcript", [turns(record)], 2)
     events = record.session.timeline.events
     if events:
@@ -30,7 +36,7 @@ def story(record: Record, order: Order) -> Iterator[Section]:
         blocks: list[Block] = [Table("events", ("at", "event", "value"), rows)]
         if len(events) > _EVENTS:
             text = f"{len(events) - _EVENTS} more events are left out; json and xlsx hold all."
-            order.notes.add("events-left-out", text, record.id)
+            order.left("events-left-out", text, record)
             blocks.append(Text(text, note=True))
         yield Section("Events", blocks, 2)
     yield Section("Kept", [parts(record)], 2)
@@ -106,7 +112,7 @@ def parts(record: Record) -> Block:
 def _facts(record: Record) -> Facts:
     session = record.session
     length = None if session.duration_ns is None else clock(session.duration_ns, ".")
-    people = ", ".join(f"{p.name or '–'} ({p.role})" for p in session.participants)
+    people = ", ".join(f"{p.name} ({p.role})" if p.name else p.role for p in session.participants)
     rows: list[tuple[str, Cell]] = [
         ("Session", record.id),
         ("Source's id", session.external_id),

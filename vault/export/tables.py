@@ -73,7 +73,7 @@ def xlsx_file(records: Iterable[Record], order: Order) -> Iterator[bytes]:
             noted.add((record.id, w.code, w.text, w.file) for w in record.warnings)
             if any(len(s.text or "") > CELL_CHARACTERS for s in timeline.segments):
                 text = f"An Excel cell holds {CELL_CHARACTERS} characters; longer texts are cut."
-                order.notes.add("cell-cut", text, record.id)
+                order.left("cell-cut", text, record)
             yield _session(record)
 
     yield from sheets.workbook(

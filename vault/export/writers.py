@@ -76,9 +76,9 @@ def _scenario(record: Record, order: Order) -> Iterator[tuple[str, Blocks]]:
     from vault.formats import scenario_write
 
     try:
-        full = audio.concat(audio.takes(record, order.notes), "wav")
+        full = audio.full_wav(record, order)
     except NotFound:
-        order.notes.add("no-audio", "There is no audio, so there is no full.wav.", record.id)
+        order.left("no-audio", "There is no audio, so there is no full.wav.", record)
         full = None
     return scenario_write.files(record.session, audio.as_wav, full, manifest=order.manifest)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from vault.errors import NotFound
+from vault.errors import BadInput, NotFound
 from vault.export import age
 from vault.export.bundle import MANIFEST, manifest_of
 from vault.export.output import whole_folder
@@ -109,7 +109,7 @@ def _folder(
         for record in found:
             try:
                 files = list(_session(target, record, order, delivery, scratch))
-            except NotFound as error:
+            except (NotFound, BadInput) as error:
                 found.done -= 1
                 order.notes.add("left-out", str(error), record.id)
                 continue

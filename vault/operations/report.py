@@ -1,0 +1,45 @@
+"""Reports: choose sessions → read each once → one document."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vault.export import age, reports
+from vault.export.record import Order
+from vault.operations.delivery import Delivery, Exported
+from vault.operations.export import Counted
+from vault.operations.records import Choice, count, records, redaction
+from vault.operations.room import Progress, Room, silent
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to report. `type` is one of `vault.export.reports.TYPES`, `sections` of a custom one."""
+
+    type: str
+    format: str = "html"
+    sections: Sequence[str] = ()
+    anonymise: bool = False
+    encrypt_to: Sequence[str] = ()
+
+
+def report(
+    room: Room, choice: Choice, request: Request, path: Path, *, progress: Progress = silent
+) -> Exported:
+    """Write a report on the chosen sessions to `path`, whole or not at all.
+
+    Raises `NotFound` where there is no session, `UsageError` for what does not exist,
+    `BackendError` where anonymising or encrypting is asked for and not installed.
+    """
+    choice.check()
+    tallies = reports.chosen(request.type, request.sections)
+    write = reports.renderer(request.format)
+    redact = redaction(wanted=request.anonymise)
+    delivery = Delivery(age.recipients(request.encrypt_to) if request.encrypt_to else (), progress)
+    order = Order(room.clock.now(), choice.scope)
+    found = Counted(records(room, choice, order.notes, redact), progress, count(room, choice))
+    document = reports.report(request.type, tallies, found, order)
+    file = delivery.file(write(document, order), path, str(path))
+    return Exported([file], found.done, order.notes.all())
