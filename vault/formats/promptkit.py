@@ -186,7 +186,7 @@ class _Recording:
 
     def _read_lines(self) -> None:
         with buffered(self.place, self.file) as stream:
-            for number, (place, row) in enumerate(loglines.lines(stream), 1):
+            for number, ((start, stop, _), row) in enumerate(loglines.lines(stream), 1):
                 if row is not None and not row.strip():
                     continue
                 try:
@@ -194,11 +194,11 @@ class _Recording:
                 except BadInput:
                     value = None
                 if row is None or not isinstance(value, dict):
-                    last = place.stop == self.size_bytes and row and not row.endswith(b"\n")
+                    last = stop == self.size_bytes and row and not row.endswith(b"\n")
                     code = "truncated-row" if last else "unreadable-row"
                     self.notes.add(code, f"Line {number} cannot be read; it is lost.", self.file)
                     continue
-                self._line(value, f"line {number}", row, place.start)
+                self._line(value, f"line {number}", row, start)
         if self.variant == LINES and self.metadata is None:
             raise BadInput(f"{self.file!a} has no line of metadata.")
 

@@ -16,8 +16,9 @@ from vault.model import Event, Json, Segment
 
 AUDIO = {"audio.input": "user", "audio.output": "agent"}
 MESSAGE, TRANSCRIPTION, INTERRUPTED = "message.created", "audio.transcription", "stream.interrupted"
-#: Speech that is written before it is spoken comes at most this much later.
-AHEAD_NS = 5_000_000_000
+#: Speech that is written before it is spoken comes at most this much later, and a text of what
+#: was spoken at most this long after it.
+AHEAD_NS, LATE_NS = 5_000_000_000, 30_000_000_000
 _MS_NS = 1_000_000
 
 
@@ -137,8 +138,10 @@ def _written(events: Sequence[Event], turns: Sequence[_Turn]) -> list[_Turn]:
         found = spoken.get(role, [])
         after = bisect_right(starts.get(role, []), event.offset_ns)
         near = found[max(0, after - 1) : after + 1]
-        latest_ns = event.offset_ns + AHEAD_NS
-        free = [turn for turn in near if not turn.has_message and turn.start_ns <= latest_ns]
+        first_ns, last_ns = event.offset_ns - LATE_NS, event.offset_ns + AHEAD_NS
+        free = [
+            t for t in near if not t.has_message and first_ns <= t.end_ns and t.start_ns <= last_ns
+        ]
         turn = free[0] if free else _Turn(role, event.offset_ns, event.offset_ns)
         if not free:
             alone.append(turn)

@@ -9,9 +9,10 @@ Source: SessionRecording.SaveTo and Load of the Go package recording.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timezone
+from typing import BinaryIO
 
 from vault.formats import instants
 from vault.formats.promptkit_events import (
@@ -24,11 +25,10 @@ from vault.formats.promptkit_events import (
 )
 from vault.formats.promptkit_media import EXTENT, INLINE
 from vault.formats.promptkit_turns import MESSAGE
-from vault.model import Event, Json, Reading, Segment
+from vault.model import Event, Json, Original, Reading, Segment
 
 VERSION = "1.0"
-#: Gives the bytes [start, start + length) of an original by its name.
-Fetch = Callable[[str, int, int], bytes]
+_BLOCK_BYTES = 1 << 20
 
 _ROLES = {"user": "user", "agent": "assistant", "system": "system"}
 _TRACKS = {"user": "input", "agent": "output"}
@@ -61,12 +61,15 @@ class _Written:
     envelopes: Envelopes
     start_ns: int
     zone: timezone
-    fetch: Fetch | None = field(repr=False)
+    originals: _Originals
 
     def each(self) -> Iterator[dict[str, Json]]:
         """Every event as the recording has it."""
-        for place, event in enumerate(self.events):
-            yield self._event(place, event)
+        try:
+            for place, event in enumerate(self.events):
+                yield self._event(place, event)
+        finally:
+            self.originals.close()
 
     def _event(self, place: int, event: Event) -> dict[str, Json]:
         said = self.envelopes.of(place, event)
@@ -95,21 +98,53 @@ class _Written:
             return data
         file, start, length = (extent.get(key) for key in ("file", "start", "bytes"))
         rest = {key: value for key, value in payload.items() if key != EXTENT}
-        known = isinstance(file, str) and isinstance(start, int) and isinstance(length, int)
-        if self.fetch is not None and known:
-            text = self.fetch(str(file), int(str(start)), int(str(length)))
-            rest[INLINE] = text.replace(b"\\", b"").decode("ascii")
+        if isinstance(file, str) and isinstance(start, int) and isinstance(length, int):
+            text = self.originals.read(file, start, length)
+            if text is not None:
+                rest[INLINE] = text.replace(b"\\", b"").decode("ascii", "ignore")
         return data | {"payload": rest}
 
 
-def write_json(
-    reading: Reading, fetch: Fetch | None = None, options: Options | None = None
-) -> Iterator[bytes]:
+class _Originals:
+    """Pieces of originals, each file read on from where it was left, for pieces come in order."""
+
+    def __init__(self, originals: Sequence[Original]) -> None:
+        self._known = {original.name: original for original in originals}
+        self._open: tuple[str, BinaryIO] | None = None
+        self._at = 0
+
+    def read(self, name: str, start: int, length: int) -> bytes | None:
+        """The bytes [start, start + length) of a file; None if it is not, or no longer, kept."""
+        if name not in self._known:
+            return None
+        if self._open is None or self._open[0] != name or start < self._at:
+            self.close()
+            self._open, self._at = (name, self._known[name].open()), 0
+        stream = self._open[1]
+        while self._at < start:
+            passed = stream.read(min(_BLOCK_BYTES, start - self._at))
+            if not passed:
+                return None
+            self._at += len(passed)
+        found = b""
+        while len(found) < length and (more := stream.read(length - len(found))):
+            found += more
+        self._at += len(found)
+        return found
+
+    def close(self) -> None:
+        """Hold nothing open."""
+        if self._open is not None:
+            self._open[1].close()
+            self._open = None
+
+
+def write_json(reading: Reading, options: Options | None = None) -> Iterator[bytes]:
     """The session as one JSON document, in pieces.
 
-    `fetch` reads the originals, for bytes that lay inside them; without it they are left out.
+    Inline bytes are read from the originals, and left out where those are not kept.
     """
-    made = _recording(reading, fetch, options or Options())
+    made = _recording(reading, options or Options())
     yield b'{\n  "metadata": ' + _dump(made.metadata) + b',\n  "events": ['
     separator = b"\n    "
     for event in made.each():
@@ -118,17 +153,15 @@ def write_json(
     yield b"\n  ]\n}\n"
 
 
-def write_lines(
-    reading: Reading, fetch: Fetch | None = None, options: Options | None = None
-) -> Iterator[bytes]:
+def write_lines(reading: Reading, options: Options | None = None) -> Iterator[bytes]:
     """The same as JSON lines: the metadata, then an event a line."""
-    made = _recording(reading, fetch, options or Options())
+    made = _recording(reading, options or Options())
     yield _dump({"metadata": made.metadata, "type": "metadata"}) + b"\n"
     for event in made.each():
         yield _dump({"event": event, "type": "event"}) + b"\n"
 
 
-def _recording(reading: Reading, fetch: Fetch | None, options: Options) -> _Written:
+def _recording(reading: Reading, options: Options) -> _Written:
     start_text = reading.source.get("start_time")
     start_ns = known_instant(start_text)
     zone: timezone = UTC
@@ -155,7 +188,7 @@ def _recording(reading: Reading, fetch: Fetch | None, options: Options) -> _Writ
     if isinstance(conversation := envelopes.shared.get("conversation_id"), str):
         metadata["conversation_id"] = conversation
     metadata |= _stated(reading) | _chosen(options) | {"event_count": len(events)}
-    return _Written(metadata, events, envelopes, start_ns, zone, fetch)
+    return _Written(metadata, events, envelopes, start_ns, zone, _Originals(reading.originals))
 
 
 def _envelopes(reading: Reading) -> Envelopes | None:
