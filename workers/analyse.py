@@ -1,8 +1,7 @@
 """The job `analyse`: the seven analyses of a session, kept as one sealed part.
 
 `analysis/analysis.json` in the derived compartment is what `vault.operations.analysis` gives
-back. A recording that cannot be decoded becomes a warning, and what was to be heard in it is
-left out.
+back. A recording that cannot be decoded is named in it as unheard.
 """
 
 from __future__ import annotations
@@ -19,5 +18,4 @@ def analyse(bench: Bench) -> None:
     found = compute(bench.session, progress=bench.progress)
     with bench.object("analysis") as out:
         out.begin(PART, Kind.TRANSCRIPT, "application/json")
-        out.write(PART, json.dumps(found.analyses, separators=(",", ":")).encode())
-        out.warnings.extend(found.warnings)
+        out.write(PART, json.dumps(found, separators=(",", ":")).encode())

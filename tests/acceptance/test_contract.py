@@ -129,7 +129,7 @@ def test_every_verb_answers_with_the_document_of_the_contract(home: Home, tmp_pa
     assert shown["metrics"]["latency"]["avg_seconds"] is None
     assert all(element.keys() >= ELEMENT for element in shown["elements"])
     assert {e["element"] for e in shown["elements"]} == {
-        *("original_audio", "transcript", "metadata"),
+        *("original_audio", "transcript", "metadata", "analysis"),
     }
     assert shown["class"] == "medium"
 
@@ -189,7 +189,7 @@ def test_verbs_on_the_archive_answer_with_the_document_of_the_contract(
     assert len({g["root"] for g in after if g["root"] is not None}) == 1
     fixity = home.run("fixity", "--all").document
     assert fixity.keys() >= {"checked", "damaged", "missing"}
-    assert (fixity["checked"], fixity["damaged"], fixity["missing"]) == (2, [], [])
+    assert (fixity["checked"], fixity["damaged"], fixity["missing"]) == (3, [], [])
     checks = {c["name"]: c for c in home.run("doctor").document["checks"]}
     assert all(c.keys() == {"name", "ok", "detail"} for c in checks.values())
     assert checks["store-reachable"]["ok"]
@@ -276,7 +276,7 @@ def test_what_cannot_be_understood_ends_with_2_and_what_is_not_there_with_3(
     assert {c: a.code for c, a in answers.items()} == dict.fromkeys(commands, code)
     assert [c for c, a in answers.items() if a.out or not a.err or "Traceback" in a.err] == []
     assert list(tmp_path.glob("*out*")) == []
-    assert len(home.objects()) == 2
+    assert len(home.objects()) == 3
 
 
 def test_damage_ends_with_5_and_nothing_is_written(home: Home, tmp_path: Path) -> None:

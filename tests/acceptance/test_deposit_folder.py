@@ -85,7 +85,7 @@ def test_the_same_file_twice_in_one_call_is_one_session(home: Home, tmp_path: Pa
     assert len({s["id"] for s in sessions}) == 1
     assert sorted(s["already"] for s in sessions) == [False, True, True]
     assert [s["state"] for s in sessions] == ["ready"] * 3
-    assert len(home.objects()) == 2  # the original, and what was made from it
+    assert len(home.objects()) == 3  # the original, what was made from it, what was heard in it
 
 
 def test_a_lone_file_of_another_name_is_the_same_session(home: Home, tmp_path: Path) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from vault.errors import BadInput, NotFound
 from vault.media import probe
 from vault.media.measure import measure
-from vault.model import Compartment, Json, Kind, Part, Segment, Warn
+from vault.model import Compartment, Json, Kind, Part, Segment
 from vault.operations import retrieve
 from vault.operations.retrieve import Opened
 from vault.operations.room import Progress, Room, silent
@@ -18,14 +17,6 @@ from vault.replay.analysis import KINDS, VERSION, Heard, Options, analyse
 #: The part in which the job `analyse` keeps its results.
 PART = "analysis/analysis.json"
 _HEAD_BYTES = 1 << 16
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """The analyses of one session, and which recordings could not be listened to."""
-
-    analyses: dict[str, Json]
-    warnings: Sequence[Warn]
 
 
 def analysis(
@@ -45,7 +36,7 @@ def analysis(
     opened = Opened(room, retrieve.session(room, session_id))
     kept = _kept(opened) if options is None and set(kinds) <= set(KINDS) else None
     if kept is None:
-        return compute(opened, kinds, options, progress=progress).analyses
+        return compute(opened, kinds, options, progress=progress)
     return {"version": VERSION, **{kind: kept[kind] for kind in KINDS if kind in kinds}}
 
 
@@ -55,12 +46,11 @@ def compute(
     options: Options | None = None,
     *,
     progress: Progress = silent,
-) -> Findings:
+) -> dict[str, Json]:
     """Listen to the session's recordings and analyse it."""
     timeline = opened.timeline()
-    heard, warnings = _listen(opened, timeline.segments, progress)
-    found = analyse(timeline, opened.row.duration_ns, heard, kinds, options)
-    return Findings(found, warnings)
+    heard, unheard = _listen(opened, timeline.segments, progress)
+    return analyse(timeline, opened.row.duration_ns, heard, unheard, kinds, options)
 
 
 def _kept(opened: Opened) -> dict[str, Json] | None:
@@ -74,24 +64,24 @@ def _kept(opened: Opened) -> dict[str, Json] | None:
 
 def _listen(
     opened: Opened, segments: Sequence[Segment], progress: Progress
-) -> tuple[list[Heard], list[Warn]]:
-    """Measure the recordings that segments name; without any, all the others there are.
+) -> tuple[list[Heard], dict[str, str]]:
+    """Measure the recordings that segments name; without any, all there are.
 
-    One that several segments name is of the whole session and begins with it.
+    Says of those that cannot be heard why not. One that several segments name is of the whole session and begins with it.
     """
     starts: dict[str | None, int] = {}
     for segment in segments:
         starts[segment.file] = 0 if segment.file in starts else segment.start_ns
     recordings = [p for p in opened.originals() if p.kind is Kind.AUDIO]
     named = [p for p in recordings if p.name in starts]
-    heard, warnings = [], []
+    heard, unheard = list[Heard](), dict[str, str]()
     for done, part in enumerate(named or recordings):
         progress("listening", done, len(named or recordings))
         try:
             heard.append(_hear(opened, part, starts.get(part.name, 0)))
         except BadInput as error:
-            warnings.append(Warn("not-analysed", str(error), part.name))
-    return heard, warnings
+            unheard[part.name] = str(error)
+    return heard, unheard
 
 
 def _hear(opened: Opened, part: Part, start_ns: int) -> Heard:

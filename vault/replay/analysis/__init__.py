@@ -8,7 +8,7 @@ reason, never a guess. Times are seconds from the session's start.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from vault.errors import UsageError
 from vault.model import Json, Timeline
@@ -44,17 +44,19 @@ def analyse(
     timeline: Timeline,
     duration_ns: int | None,
     measured: Sequence[Heard] = (),
+    unheard: Mapping[str, str] | None = None,
     kinds: Collection[str] = KINDS,
     options: Options | None = None,
 ) -> dict[str, Json]:
     """The analyses named in `kinds`, each under its name, and the `version` of their meaning.
 
+    `measured` are the recordings that were listened to, `unheard` why others could not be.
     Every result has `available`, `measured` (names of fields) and `estimated` (name → rule).
     Deterministic. Raises `UsageError` for a kind that does not exist.
     """
     for kind in kinds:
         if kind not in _ANALYSES:
             raise UsageError(f"No analysis {kind!r}; there are: {', '.join(KINDS)}.")
-    session = Session(timeline, duration_ns, measured, options or Options())
+    session = Session(timeline, duration_ns, measured, unheard or {}, options or Options())
     found: dict[str, Json] = {k: run(session) for k, run in _ANALYSES.items() if k in kinds}
     return {"version": VERSION, **found}

@@ -30,7 +30,8 @@ def analyse(session: Session) -> dict[str, Json]:
     """Levels, clipping, speech and silence of every recording and of all together.
 
     `speech_seconds` and `silence_seconds` add up to `audio_seconds`, the length of the
-    recordings that were listened to; all three are null where nobody listened. `_dbfs` is
+    recordings that were listened to; all three are null where nobody listened, and `unheard`
+    says why not. `_dbfs` is
     relative to full scale. What the transcript says of itself is `confidence_mean`,
     `low_confidence_segments`, `truncated_segments` and `textless_segments`. There is no overall
     score: nobody could check it.
@@ -50,6 +51,7 @@ def analyse(session: Session) -> dict[str, Json]:
         "peak_dbfs": max(peaks, default=None),
         "clipped_samples": clipped if sounds else None,
         "clipped_ratio": share(clipped, samples),
+        "unheard": dict(session.unheard),
         "confidence_mean": mean(confidences),
         "low_confidence_segments": sum(c < session.options.minimum_confidence for c in confidences),
         "truncated_segments": sum(s.truncated for s in session.segments),

@@ -70,6 +70,7 @@ class Session:
     timeline: Timeline
     duration_ns: int | None
     heard: Sequence[Heard]
+    unheard: Mapping[str, str]
     options: Options
 
     @cached_property
