@@ -1,0 +1,69 @@
+"""Which files are VoiceMode's logs, told by what is in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from vault.formats.source import Source
+from vault.formats.voicemode_audio import AUDIO
+from vault.formats.voicemode_rows import EVENTS, EXCHANGES, parse
+from vault.model import Json
+
+_PEEK_BYTES = 1 << 16
+#: Where they lie in VoiceMode's own folder.
+_HOME = ("logs/conversations", "logs/events")
+_LOG_NAME = re.compile(r"(exchanges|voicemode_events)_[\d-]{8,10}\.jsonl", re.ASCII)
+#: How a row begins that is longer than what is peeked at.
+_LONG_ROW = re.compile(
+    rb'\s*\{("version": ?\d+, ?)?"timestamp": ?"[^"]{10,40}", ?"conversation_id": ?"[^"]+", ?"type"'
+)
+
+
+def logs_in(folder: Source) -> list[str]:
+    """The logs in a folder, or in VoiceMode's own, sorted by name: those of one day together.
+
+    A file whose content does not tell is one if it has the name of one.
+    """
+    found = [name for place in ("", *_HOME) for name in _logs_at(folder, place)]
+    return sorted(found, key=lambda name: name.rpartition("/")[2])
+
+
+def only_logs(folder: Source) -> bool:
+    """Whether a folder is for logs alone, apart from `audio` and what is hidden.
+
+    One with other things in it is no place of its own: those would be passed over.
+    """
+    if any(folder.listing(place) for place in _HOME):
+        return True
+    known = {AUDIO, *_logs_at(folder, "")}
+    return all(entry.name in known or entry.name.startswith(".") for entry in folder.listing())
+
+
+def peek(source: Source, name: str) -> str | None:
+    """The format of the first row in the first 64 KiB of a file; None if it is no log."""
+    with source.open(name) as stream:
+        head = stream.read(_PEEK_BYTES)
+    if b'"conversation_id"' not in head and b'"event_type"' not in head:
+        return None
+    for line in head.split(b"\n"):
+        row = parse(line, name)
+        found = None if row is None else _format(row)
+        if found is not None:
+            return found
+    return EXCHANGES if _LONG_ROW.match(head) else None
+
+
+def _format(row: dict[str, Json]) -> str | None:
+    if row.keys() >= {"timestamp", "conversation_id", "type", "text"}:
+        return EXCHANGES
+    return EVENTS if row.keys() >= {"timestamp", "event_type", "session_id"} else None
+
+
+def _logs_at(folder: Source, place: str) -> Iterator[str]:
+    for entry in folder.listing(place):
+        name = f"{place}/{entry.name}" if place else entry.name
+        if entry.kind != "file" or entry.name.startswith(".") or not name.endswith(".jsonl"):
+            continue
+        if _LOG_NAME.fullmatch(entry.name) or peek(folder, name):
+            yield name
