@@ -10,7 +10,6 @@ from aws_encryption_sdk.identifiers import EncryptionKeyType, WrappingAlgorithm
 from aws_encryption_sdk.internal.crypto.wrapping_keys import WrappingKey
 from aws_encryption_sdk.key_providers.raw import RawMasterKeyProvider
 
-
 #: Its default of 4 KiB makes it many times slower where much is read at once.
 FRAME_BYTES = 1 << 20
 
