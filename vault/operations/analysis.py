@@ -34,10 +34,10 @@ def analysis(
     not kept. Raises `UsageError` for an unknown kind, `NotFound` for an unknown session.
     """
     opened = Opened(room, retrieve.session(room, session_id))
-    kept = _kept(opened) if options is None and set(kinds) <= set(KINDS) else None
-    if kept is None:
+    found = kept(opened) if options is None and set(kinds) <= set(KINDS) else None
+    if found is None:
         return compute(opened, kinds, options, progress=progress)
-    return {"version": VERSION, **{kind: kept[kind] for kind in KINDS if kind in kinds}}
+    return {"version": VERSION, **{kind: found[kind] for kind in KINDS if kind in kinds}}
 
 
 def compute(
@@ -50,10 +50,12 @@ def compute(
     """Listen to the session's recordings and analyse it."""
     timeline = opened.timeline()
     heard, unheard = _listen(opened, timeline.segments, progress)
-    return analyse(timeline, opened.row.duration_ns, heard, unheard, kinds, options)
+    duration_ns = opened.row.duration_ns
+    return analyse(timeline, duration_ns, heard, kinds, unheard=unheard, options=options)
 
 
-def _kept(opened: Opened) -> dict[str, Json] | None:
+def kept(opened: Opened) -> dict[str, Json] | None:
+    """The analyses that the job kept; None if it has not run, or meant something else by them."""
     try:
         part = opened.part(f"{Compartment.DERIVED}:{PART}")
     except NotFound:
@@ -67,7 +69,8 @@ def _listen(
 ) -> tuple[list[Heard], dict[str, str]]:
     """Measure the recordings that segments name; without any, all there are.
 
-    Says of those that cannot be heard why not. One that several segments name is of the whole session and begins with it.
+    Says of those that cannot be heard why not. One that several segments name is of the whole
+    session and begins with it.
     """
     starts: dict[str | None, int] = {}
     for segment in segments:

@@ -44,8 +44,9 @@ def analyse(
     timeline: Timeline,
     duration_ns: int | None,
     measured: Sequence[Heard] = (),
-    unheard: Mapping[str, str] | None = None,
     kinds: Collection[str] = KINDS,
+    *,
+    unheard: Mapping[str, str] | None = None,
     options: Options | None = None,
 ) -> dict[str, Json]:
     """The analyses named in `kinds`, each under its name, and the `version` of their meaning.
