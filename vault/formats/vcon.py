@@ -22,7 +22,7 @@ from vault.formats import content, jsontext, vcon_envelope, vcon_party
 from vault.formats.fields import Fields, Notes
 from vault.formats.source import JSON_BYTES_LIMIT, Source
 from vault.formats.vcon_content import BASE64, Embedded, check_digest, embedded
-from vault.formats.vcon_timeline import Timed, instant, timeline
+from vault.formats.vcon_timeline import Timed, timeline
 from vault.model import Json, Kind, Original, Reading, Timeline
 
 NAMES = ("vcon",)
@@ -43,25 +43,27 @@ _RENAMED = {
     "vendor_schema": "schema",
     "vendor_product": "product",
 }
-_KEY = {
-    name: re.compile(rb'"%s"\s*:' % name.encode())
-    for name in ("vcon", "parties", "dialog", "payload", "signature", "signatures", "ciphertext")
-}
+#: A vCon, or an envelope, has all the names of one of these.
+_NEEDED: tuple[set[str], ...] = ({"vcon"}, {"parties", "dialog"}, {"ciphertext"}, {"payload"})
+_KEY = {name: re.compile(rb'"%s"\s*:' % name.encode()) for names in _NEEDED for name in names}
 
 
 def detect(source: Source) -> str | None:
     """`vcon` for a file that holds a JSON object with the members of a vCon or of its envelope."""
-    if source.is_folder or not source.head(source.name).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(
-        b"{"
-    ):
+    if source.is_folder:
         return None
-    with source.open(source.name) as stream:
-        data = stream.read(JSON_BYTES_LIMIT + 1)
-    has = {name for name, key in _KEY.items() if key.search(data)}
-    if not ({"vcon", "ciphertext"} & has or {"parties", "dialog"} <= has or "payload" in has):
-        return None  # and most other files are not parsed at all
+    head = source.head(source.name)
+    if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return None
+    large = source.files()[source.name] > JSON_BYTES_LIMIT
+    text = head if large else source.whole(source.name)
+    has = {name for name, key in _KEY.items() if key.search(text)}
+    if not any(needed <= has for needed in _NEEDED):
+        return None  # and so most other files are not parsed at all
+    if large:
+        return "vcon"  # to be refused aloud
     try:
-        document = jsontext.parse(data, source.name)
+        document = source.json(source.name)
     except BadInput:
         return None
     return "vcon" if isinstance(document, dict) and _is_vcon(document) else None
@@ -82,6 +84,7 @@ def read(
     ((file, size),) = source.files().items()
     notes = Notes()
     outer = _object(source.json(file), file)
+    source.forget()
     inner = vcon_envelope.unwrap(outer, file, notes, decrypt_key=decrypt_key, signers=signers)
     original = content.original(source, file, size, source.head(file))
     if inner is None:
@@ -183,14 +186,14 @@ def _reading(
         check_digest(item, notes)
     inside = embedded(iter(dialogs.items()))
     sounds = {found.dialog: (found.name, found.decoded_ns) for found in inside}
-    timed = Timed.of(dialogs, sounds, instant(top, "created_at"), notes)
+    timed = Timed.of(dialogs, sounds, top, notes)
     made = timeline(top, timed, people, notes)
     bots = [each.name for each in people if each.data.get("type") == "bot"]
     return Reading(
         format=name,
         external_id=top.text("uuid") or None,
         started_at=timed.started_at,
-        duration_ns=timed.length_ns(made.timeline),
+        duration_ns=timed.length_ns(made),
         participants=people,
         timeline=made.timeline,
         originals=(_as(Kind.OTHER, original) if _binary(top) else original,),

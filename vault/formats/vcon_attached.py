@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from vault.formats import instants
 from vault.formats.fields import NS_LIMIT, Fields, Notes, read_events
 from vault.formats.vcon_content import content
+from vault.formats.vcon_dates import instant
 from vault.model import Annotation, Event, Json
 
 
@@ -13,8 +19,10 @@ class Attached:
     `transport` holds, by the index of a dialog, how long (ns) the transport carried it.
     """
 
-    def __init__(self, notes: Notes) -> None:
+    def __init__(self, notes: Notes, started_at: datetime | None) -> None:
         self._notes = notes
+        self._started_ns = None if started_at is None else instants.from_datetime(started_at)
+        self.length_ns: int | None = None
         self.events: list[Event] = []
         self.annotations: list[Annotation] = []
         self.tags: list[str] = []
@@ -26,7 +34,7 @@ class Attached:
         purpose = item.text("purpose", "type") or "attachment"
         body = content(item)
         if purpose == "timeline" and isinstance(body, dict):
-            self._timeline(Fields(body, item.where, self._notes))
+            self._timeline(Fields(body, item.where, self._notes), instant(item, "start"))
         elif purpose == "annotations" and isinstance(body, list):
             inner = Fields({"annotations": body}, item.where, self._notes)
             self.annotations += [
@@ -43,25 +51,46 @@ class Attached:
             made = Annotation(f"attachment-{position}", purpose, key, body, data=rest)
             self.annotations.append(made)
 
-    def _timeline(self, body: Fields) -> None:
-        """Events as strongroom writes them, in whole nanoseconds, or as a scenario manifest has."""
+    def _timeline(self, body: Fields, start_ns: int | None) -> None:
+        """Events from where the attachment starts, as strongroom or a scenario manifest has them.
+
+        strongroom's have whole nanoseconds (`offset_ns`), a manifest's seconds (`time`).
+        """
+        if self.length_ns is None:
+            self.length_ns = body.ns("duration")
         for _, segment in body.objects("segments") or ():
             dialog, span = segment.value.get("dialog"), segment.value.get("transport_ns")
             if isinstance(dialog, int) and isinstance(span, int) and 0 <= span <= NS_LIMIT:
                 self.transport[dialog] = int(span)
         listed = body.value.get("events")
-        if not isinstance(listed, list) or not any(
+        exact = isinstance(listed, list) and any(
             isinstance(each, dict) and "offset_ns" in each for each in listed
-        ):
-            self.events += read_events(body, self._notes)
-            return
-        for _, each in body.objects("events") or ():
-            offset, data = each.value.get("offset_ns"), each.value.get("data")
-            if isinstance(offset, int) and 0 <= offset <= NS_LIMIT:
-                kept = data if isinstance(data, dict) else {}
-                self.events.append(Event(0, each.text("type") or "", int(offset), kept))
-            else:
-                each.bad("offset_ns", "a time in nanoseconds")
+        )
+        zero = 0
+        if start_ns is not None and self._started_ns is not None:
+            zero = min(max(0, start_ns - self._started_ns), NS_LIMIT)
+        found = _exact(body) if exact else read_events(body, self._notes)
+        self.events += [replace(event, offset_ns=event.offset_ns + zero) for event in found]
+
+
+def zeros(top: Fields) -> Iterator[int]:
+    """Where attached timelines begin, in nanoseconds since 1970."""
+    attachments = top.value.get("attachments")
+    for item in attachments if isinstance(attachments, list) else []:
+        if isinstance(item, dict) and "timeline" in {str(item.get(k)) for k in ("purpose", "type")}:
+            start = instant(Fields({"start": item.get("start")}, "timeline", Notes()), "start")
+            if start is not None:
+                yield start
+
+
+def _exact(body: Fields) -> Iterator[Event]:
+    for _, each in body.objects("events") or ():
+        offset, data = each.value.get("offset_ns"), each.value.get("data")
+        if isinstance(offset, int) and 0 <= offset <= NS_LIMIT:
+            kept = data if isinstance(data, dict) else {}
+            yield Event(0, each.text("type") or "", int(offset), kept)
+        else:
+            each.bad("offset_ns", "a time in nanoseconds")
 
 
 def _annotation(item: Fields) -> Annotation:

@@ -23,7 +23,7 @@ from vault.formats.fields import NS_LIMIT, Fields, Notes
 from vault.media import probe, wav
 from vault.model import Json
 
-BASE64 = {"base64url", "base64"}
+BASE64 = ("base64url", "base64")
 _HASHES = {"sha256": "sha256", "sha384": "sha384", "sha512": "sha512"}
 _HEAD_CHARACTERS = 4096
 _STANDARD = str.maketrans("-_", "+/", " \t\r\n")

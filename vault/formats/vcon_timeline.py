@@ -8,22 +8,18 @@ first of its parties. `data["dialog"]` of a segment is the index of its dialog.
 from __future__ import annotations
 
 import email
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
+from vault.formats import instants
 from vault.formats.fields import NS_LIMIT, ROLES, Fields, Notes, end_of
-from vault.formats.vcon_attached import Attached
+from vault.formats.vcon_attached import Attached, zeros
 from vault.formats.vcon_content import content
+from vault.formats.vcon_dates import instant
 from vault.formats.vcon_transcript import Transcript, Turn, transcript
 from vault.model import Annotation, Event, Json, Participant, Segment, Timeline
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_RFC3339 = re.compile(
-    r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:\.(\d{1,30}))?([Zz]|[+-]\d\d:?\d\d)?"
-)
 _MAIL_LIMIT = 1 << 20
 _MULTIPARTS_LIMIT = 64
 _SPOKEN = {"recording", "text", "recording-set"}
@@ -56,13 +52,17 @@ class Timed:
     started_at: datetime | None
     dialogs: Sequence[Dialog]
 
-    def length_ns(self, made: Timeline) -> int | None:
-        """What a recording-set from the start states for the whole, else where all of it ends."""
+    def length_ns(self, made: Made) -> int | None:
+        """What an attached timeline or a recording-set from the start states for the whole, else
+        where all of it ends.
+        """
+        if made.length_ns is not None:
+            return made.length_ns
         for dialog in self.dialogs:
             if dialog.kind == "recording-set" and not dialog.start_ns and dialog.length_ns:
                 return dialog.length_ns
         ends = [dialog.end_ns for dialog in self.dialogs]
-        last = end_of(made.segments, made.events)
+        last = end_of(made.timeline.segments, made.timeline.events)
         return max(ends if last is None else [*ends, last], default=None)
 
     @classmethod
@@ -70,13 +70,20 @@ class Timed:
         cls,
         items: Mapping[int, Fields],
         sounds: Mapping[int, tuple[str, int | None]],
-        created_ns: int | None,
+        top: Fields,
         notes: Notes,
     ) -> Timed:
-        """Place the dialogs; one that says no usable start is placed with the one before it."""
+        """Place the dialogs; one that says no usable start is placed with the one before it.
+
+        The clock starts with the earliest of them, or with an attached timeline that begins
+        before; without either when the vCon was made.
+        """
         starts = {index: instant(item, "start") for index, item in items.items()}
-        known = [start for start in starts.values() if start is not None]
-        first = min(known, default=created_ns)
+        first = min((start for start in starts.values() if start is not None), default=None)
+        for attached in zeros(top):
+            if first is None or first - NS_LIMIT < attached < first:
+                first = attached
+        first = instant(top, "created_at") if first is None else first
         origin = None if first is None else first // 1000 * 1000  # what a datetime can hold
         dialogs: list[Dialog] = []
         offset = 0
@@ -90,10 +97,7 @@ class Timed:
             parties, sound = tuple(_parties(item)), sounds.get(index, (None, None))
             length = item.ns("duration")
             dialogs.append(Dialog(index, item, kind, offset, length, parties, *sound))
-        started_at = None
-        if origin is not None:
-            started_at = _EPOCH + timedelta(microseconds=origin // 1000)
-        return cls(started_at, dialogs)
+        return cls(None if origin is None else instants.to_datetime(origin), dialogs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +107,14 @@ class Made:
     timeline: Timeline
     tags: Sequence[str]
     consent: list[Json]
+    length_ns: int | None
 
 
 def timeline(top: Fields, timed: Timed, people: Sequence[Participant], notes: Notes) -> Made:
     """Everything with a time, and everything said about it."""
     annotations: list[Annotation] = []
     said = _transcripts(top, timed, people, annotations, notes)
-    attached = Attached(notes)
+    attached = Attached(notes, timed.started_at)
     for position, item in top.objects("attachments") or ():
         attached.take(position, item)
     segments: list[Segment] = []
@@ -124,31 +129,8 @@ def timeline(top: Fields, timed: Timed, people: Sequence[Participant], notes: No
         tuple(replace(event, seq=n) for n, event in enumerate(events)),
         (*annotations, *attached.annotations),
     )
-    return Made(made, tuple(dict.fromkeys(attached.tags)), attached.consent)
-
-
-def instant(item: Fields, key: str) -> int | None:
-    """A date of RFC 3339, or of RFC 5322 as old vCons have, in nanoseconds since 1970."""
-    text = item.text(key)
-    if not text:
-        return None
-    match = _RFC3339.fullmatch(text.strip())
-    try:
-        if match:
-            found = datetime.fromisoformat(match[1].upper() + (match[3] or "").upper())
-        else:
-            found = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        item.bad(key, "a date")
-        return None
-    if found.tzinfo is None:
-        found = found.replace(tzinfo=UTC)
-    fraction = int((match[2] or "0")[:9].ljust(9, "0")) if match else 0
-    since = (found - _EPOCH) // timedelta(microseconds=1) * 1000 + fraction
-    if since < 0:
-        item.bad(key, "a date since 1970")
-        return None
-    return since
+    tags = tuple(dict.fromkeys(attached.tags))
+    return Made(made, tags, attached.consent, attached.length_ns)
 
 
 def _parties(item: Fields) -> Iterator[int]:
@@ -247,6 +229,8 @@ def _segments(
 
 def _turn(dialog: Dialog, turn: Turn, people: Sequence[Participant]) -> Segment:
     person = _speaker(dialog, turn.speaker, people)
+    if turn.party is not None and 0 <= turn.party < len(people):
+        person = people[turn.party]
     start = dialog.start_ns + (turn.start_ns or 0)
     end = start if turn.end_ns is None else max(start, dialog.start_ns + turn.end_ns)
     data = {"dialog": dialog.index, **turn.data}
@@ -307,7 +291,7 @@ def _events(dialog: Dialog, started_at: datetime | None, notes: Notes) -> Iterat
         at = instant(item, "time")
         offset = dialog.start_ns
         if at is not None and started_at is not None:
-            since = at - (started_at - _EPOCH) // timedelta(microseconds=1) * 1000
+            since = at - instants.from_datetime(started_at)
             offset = since if 0 <= since <= NS_LIMIT else offset
         else:
             notes.add("no-event-time", f"{dialog.item.where}: placed at its start.")

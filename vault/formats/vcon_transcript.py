@@ -14,16 +14,17 @@ from vault.formats.fields import Fields, Notes
 from vault.model import Json
 
 _TEXT = ("text", "message", "transcript", "content")
-_SPEAKER = ("speaker", "party", "role", "name", "channel")
+_SPEAKER = ("speaker", "role", "name", "channel")
 _START, _END = ("start", "start_time"), ("end", "end_time")
-_READ = {*_TEXT, *_SPEAKER, *_START, *_END, "transcript_truncated"}
+_READ = {*_TEXT, *_SPEAKER, *_START, *_END, "party", "transcript_truncated"}
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
     """What one speaker said at a stretch; times count from the start of the dialog.
 
-    `speaker` is a name, a position among the dialog's parties, or None.
+    `speaker` is a name, a position among the dialog's parties, or None; `party` is the index of
+    a party, which tells more.
     """
 
     speaker: str | int | None
@@ -32,6 +33,7 @@ class Turn:
     end_ns: int | None = None
     truncated: bool = False
     data: dict[str, Json] = field(default_factory=dict)
+    party: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def _plain(fields: Fields) -> Transcript | None:
         return None
     known = {"text", "transcript", "transcript_truncated", "segments"}
     rest = {key: value for key, value in fields.value.items() if key not in known}
-    return Transcript(text, (), fields.flag("transcript_truncated"), rest)
+    return Transcript(text, (), fields.flag("transcript_truncated"), _merged(rest))
 
 
 def _paragraphs(text: str, names: Collection[str]) -> Iterator[Turn]:
@@ -95,8 +97,18 @@ def _listed(parent: Fields, key: str) -> Transcript | None:
             rest = {k: v for k, v in item.value.items() if k not in _READ}
             cut = item.flag("transcript_truncated")
             span = item.ns(*_START), item.ns(*_END)
-            turns.append(Turn(_speaker(item), text, *span, cut, rest))
+            party = item.value.get("party")
+            party = party if isinstance(party, int) and party is not True else None
+            turns.append(Turn(_speaker(item), text, *span, cut, _merged(rest), party))
     return Transcript(None, tuple(turns)) if turns else None
+
+
+def _merged(rest: dict[str, Json]) -> dict[str, Json]:
+    """With what strongroom puts under `data` beside it, where it was before."""
+    data = rest.get("data")
+    if not isinstance(data, dict):
+        return rest
+    return data | {key: value for key, value in rest.items() if key != "data"}
 
 
 def _speaker(item: Fields) -> str | int | None:

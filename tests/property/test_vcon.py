@@ -1,0 +1,210 @@
+"""Whatever claims to be a vCon is read or refused, and what is written is valid and comes back."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.property.test_formats import LEAVES, SLOW_DISK, answers
+from tests.recordings import noise
+from tests.unit.test_formats_vcon import VCONS, document, recording
+from tests.unit.test_formats_vcon_envelope import UUID, encrypted, signed, signer
+from vault import formats
+from vault.errors import BadInput
+from vault.formats import Source, vcon
+from vault.formats.vcon_writer import Sound, write
+from vault.model import Event, Participant, Reading, Segment, Timeline
+
+WORDS = """
+    vcon uuid created_at subject parties dialog analysis attachments critical must_support type
+    start duration originator recordings recording_set mediatype mimetype filename body encoding
+    url content_hash alg signature party_history party event time role meta tel mailto name
+    vendor product schema purpose text words segments speaker message transcript end results
+    channels alternatives punctuated_word events offset_ns transport_ns data annotations id key
+    version where payload signatures protected header x5c ciphertext recipients iv tag
+"""
+TEXTS = """
+    recording text transfer recording-set incomplete transcript timeline tags consent annotations
+    0.4.0 base64url json none UklGRg sha512-AAAA 2026-01-01T00:00:00Z 9999-12-31T23:59:59-23:59
+    1969-01-01T00:00:00Z multipart/mixed;boundary=x audio/x-wav bot agent user join RIFF {} [1]
+"""
+KEYS = st.sampled_from(WORDS.split())
+ATOMS = LEAVES | st.sampled_from(TEXTS.split())
+VALUES = st.recursive(
+    ATOMS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=8),
+    max_leaves=30,
+)
+OBJECTS = st.dictionaries(KEYS, VALUES, max_size=8)
+STAMPED = st.builds(
+    lambda kind, more: {"type": kind, "start": "2026-01-01T00:00:00Z"} | more,
+    st.sampled_from(["recording", "text", "transfer", "recording-set", "transcript", "timeline"]),
+    OBJECTS,
+)
+LISTED = st.lists(STAMPED | OBJECTS, max_size=4)
+SHAPED = st.fixed_dictionaries(
+    {"vcon": st.just("0.4.0"), "parties": st.lists(OBJECTS, max_size=3)},
+    optional={"dialog": LISTED, "analysis": LISTED, "attachments": LISTED, "created_at": ATOMS},
+)
+REAL = sorted(VCONS.rglob("*.vcon")) + sorted(VCONS.glob("*.json"))
+SMALL = [place for place in REAL if place.stat().st_size < 100_000]
+
+
+@cache
+def starts() -> list[Any]:
+    """Documents to change one thing in."""
+    own = document(
+        dialog=[recording(noise(0.05)), *document()["dialog"]],  # type: ignore[misc]  # a list
+        analysis=[{"type": "transcript", "dialog": 0, "vendor": "x", "body": {"text": "hi"}}],
+        attachments=[{"purpose": "timeline", "body": {"events": [{"offset_ns": 1, "type": "x"}]}}],
+    )
+    return [own, signed(), encrypted(), *(json.loads(place.read_bytes()) for place in SMALL)]
+
+
+def tried(data: bytes) -> None:
+    """As a deposit does it, then as asked for by name, with and without keys; then the sound."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "call.vcon"
+        place.write_bytes(data)
+        answers(place)
+        key, certificate = signer()
+        for keys in ({}, {"decrypt_key": key}, {"signers": certificate}):
+            try:
+                (reading,) = vcon.read(Source(place), "vcon", **keys)
+                for inside in vcon.recordings(reading.originals[0].open, decrypt_key=key):
+                    assert len(inside.open().read()) == inside.size_bytes
+                again = write(reading, uuid=UUID, created_at=datetime(2026, 1, 1, tzinfo=UTC))
+                json.loads(again)
+            except BadInput as error:
+                str(error).encode()
+
+
+@SLOW_DISK
+@given(SHAPED | VALUES)
+def test_anything_of_the_shape_of_a_vcon_is_read_or_refused(value: Any) -> None:
+    tried(json.dumps(value).encode())
+
+
+@SLOW_DISK
+@given(st.data())
+def test_a_real_vcon_with_one_value_replaced_is_read_or_refused(data: st.DataObject) -> None:
+    whole = json.loads(json.dumps(data.draw(st.sampled_from(starts()))))
+    place = whole
+    while True:
+        keys = list(place) if isinstance(place, dict) else range(len(place))
+        if not keys:
+            break
+        key = data.draw(st.sampled_from(keys))
+        if not isinstance(place[key], dict | list) or data.draw(st.booleans()):
+            place[key] = data.draw(VALUES)
+            break
+        place = place[key]
+    tried(json.dumps(whole).encode())
+
+
+@SLOW_DISK
+@given(st.sampled_from(range(3)), st.integers(0), st.binary(max_size=8), st.integers(0, 8))
+def test_a_vcon_with_bytes_changed_is_read_or_refused(
+    which: int, at: int, put: bytes, drop: int
+) -> None:
+    text = json.dumps(starts()[which]).encode()
+    at %= len(text) + 1
+    tried(text[:at] + put + text[at + drop :])
+
+
+@settings(SLOW_DISK, max_examples=30)
+@given(st.integers(0), st.integers(1, 255))
+def test_no_changed_byte_of_a_signed_payload_goes_unseen(at: int, change: int) -> None:
+    made = signed()
+    data = bytearray(made["payload"].encode())
+    data[at % len(data)] ^= change
+    made["payload"] = data.decode("latin-1")
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "call.vcon"
+        place.write_text(json.dumps(made))
+        try:
+            formats.read(place)
+        except BadInput:
+            return
+        raise AssertionError("a changed payload was read")
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+NAMES = st.none() | st.sampled_from(["Ann", "Bob", "user"])
+TIMES = st.integers(0, 10**15)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+EVENTS = st.builds(Event, st.just(0), TEXT, TIMES, st.dictionaries(TEXT, JSON, max_size=3))
+
+
+@st.composite
+def sessions(draw: st.DrawFn) -> tuple[Reading, list[Sound]]:
+    said, heard = [], []
+    people = draw(st.lists(st.sampled_from(["user", "agent", "system"]), max_size=3, unique=True))
+    for index in range(draw(st.integers(0, 4))):
+        role, start = draw(st.sampled_from(["user", "agent", "system"])), draw(TIMES)
+        file = f"segments/{index:02d}.wav" if draw(st.booleans()) else None
+        text = draw(st.none() | TEXT) if file else draw(TEXT)
+        end = start + draw(st.integers(0, 10**12))
+        one = Segment(index, role, draw(NAMES), start, end, None, text, False, file)
+        if file is not None:
+            data = draw(st.sampled_from([noise(0.01, seed=index), noise(0.02, seed=index)]))
+            length = (len(data) - 44) * 10**9 // 16000
+            heard.append(Sound(file, "audio/wav", len(data), opener(data), decoded_ns=length))
+            one = replace(
+                one, decoded_ns=length, truncated=text is not None and draw(st.booleans())
+            )
+        said.append(one)
+    events = sorted(draw(st.lists(EVENTS, max_size=4)), key=lambda event: event.offset_ns)
+    timeline = Timeline(tuple(said), tuple(replace(e, seq=n) for n, e in enumerate(events)))
+    reading = Reading(
+        format="scenario",
+        external_id=draw(st.none() | TEXT),
+        started_at=datetime(2026, 1, 1, tzinfo=UTC),
+        duration_ns=draw(st.none() | TIMES),
+        participants=tuple(Participant(role) for role in people),
+        timeline=timeline,
+        originals=(),
+        metrics={},
+        title=draw(st.none() | TEXT),
+    )
+    return reading, heard
+
+
+def opener(data: bytes) -> Callable[[], BinaryIO]:
+    return lambda: io.BytesIO(data)
+
+
+@SLOW_DISK
+@given(sessions())
+def test_what_is_written_is_read_again(session: tuple[Reading, list[Sound]]) -> None:
+    reading, heard = session
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "call.vcon"
+        created_at = datetime(2026, 1, 1, tzinfo=UTC)
+        place.write_bytes(write(reading, uuid=UUID, created_at=created_at, sounds=heard))
+        (found,) = formats.read(place)
+    assert (found.started_at, found.title or None) == (reading.started_at, reading.title or None)
+    assert reading.duration_ns in {None, found.duration_ns}
+    assert turns(found) == turns(reading)
+    assert found.timeline.events == reading.timeline.events
+
+
+def turns(reading: Reading) -> list[tuple[object, ...]]:
+    return [
+        (s.role, s.speaker, s.start_ns, s.end_ns, s.decoded_ns, s.text, s.truncated)
+        for s in reading.timeline.segments
+    ]
