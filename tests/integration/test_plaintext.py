@@ -17,7 +17,7 @@ import pytest
 
 from tests import recordings, servers
 from tests.homes import Home, ended, made
-from tests.integration.test_workers import eventually, states, up
+from tests.integration.test_workers import done, eventually, up
 
 PHRASES = (
     "the quick brown parcel never arrived",
@@ -162,7 +162,7 @@ def test_nothing_in_clear_is_written_by_a_worker_or_stays_after_a_kill(
     with watching.ing():
         home.run("deposit", source, *terms())
         with up(home, scratch / "worker.log") as worker:
-            eventually(lambda: states(home) == ["done"])
+            eventually(lambda: done(home))
             worker.terminate()
             worker.wait(timeout=20)
         # A deposit that dies half-way leaves nothing in clear either.

@@ -79,8 +79,7 @@ def places(size: int) -> list[int]:
 def refused(room: Room, row: ObjectRow, out: Path) -> bool:
     """Whether every way to the bytes of an object is shut, and nothing is written."""
     opened = retrieve.Opened(room, retrieve.session(room, row.session_id))
-    for part in (p for p in opened.parts if p.compartment == row.compartment):
-        name = f"{part.compartment}:{part.name}"
+    for name in names(opened, row):
         try:
             fetch.part(room, row.session_id, name, out / "part")
         except IntegrityError:
@@ -117,9 +116,16 @@ def fetched(room: Room, row: ObjectRow, out: Path) -> None:
     """Every part of the object, one by one."""
     opened = retrieve.Opened(room, retrieve.session(room, row.session_id))
     scratch = out / f"{row.compartment}.part"
-    for part in (p for p in opened.parts if p.compartment == row.compartment):
-        fetch.part(room, row.session_id, f"{part.compartment}:{part.name}", scratch)
+    for name in names(opened, row):
+        fetch.part(room, row.session_id, name, scratch)
         scratch.unlink()
+
+
+def names(opened: retrieve.Opened, row: ObjectRow) -> list[str]:
+    """The parts that lie in this object."""
+    found = [p for p in opened.parts if opened._homes[p.compartment, p.name].id == row.id]
+    assert found
+    return [f"{p.compartment}:{p.name}" for p in found]
 
 
 @pytest.mark.parametrize(
@@ -283,7 +289,7 @@ def test_another_digest_in_the_catalogue_is_noticed_by_fixity(archive: Archive) 
         tables.execute("UPDATE objects SET sha256 = zeroblob(32)")
     with archive.home.room() as room:
         report = fixity.check(room, all_bytes=True)
-    assert len(report.damaged) == 4
+    assert len(report.damaged) == len(archive.home.objects())
 
 
 def test_a_session_that_came_back_from_another_archive_opens_for_nobody(
