@@ -57,11 +57,11 @@ class Filters:
             "external-id": self.external_id,
         }
         return SessionFilter(
-            lookups=[
+            lookups=tuple(
                 (kind, room.keys.lookup(kind, value))
                 for kind, values in asked.items()
                 for value in values or ()
-            ],
+            ),
             format=source_format(self.format),
             state=standing(self.state),
             class_name=self.class_,

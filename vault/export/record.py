@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
@@ -20,7 +20,8 @@ class Record:
     """One stored session, and all that an export may show of it.
 
     `session` is what its source said, as when it was read; its originals open to verified
-    bytes. `parts` are all that is stored of it, `warnings` all that was noticed.
+    bytes. `parts` are all that is stored of it, `warnings` all that was noticed, `analyses`
+    what `vault.replay.analysis` makes of it.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Record:
     session: Reading
     parts: Sequence[Part] = ()
     warnings: Sequence[Warn] = ()
+    analyses: Callable[[], Mapping[str, Json]] = dict
 
     @property
     def name(self) -> str:
@@ -93,6 +95,7 @@ def document(record: Record) -> dict[str, Json]:
         "events": plain(timeline.events),
         "annotations": plain(timeline.annotations),
         "metrics": measured(record),
+        "analyses": dict(record.analyses()),
         "parts": [part(p) for p in record.parts],
         "source": dict(session.source),
         "warnings": warned(record.warnings),

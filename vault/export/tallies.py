@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -79,19 +79,27 @@ class Quality:
     figures: list[tuple[Cell, ...]] = field(default_factory=list)
 
     def add(self, record: Record) -> None:
-        found = measured(record)
+        found, analysed = measured(record), record.analyses()
+        heard, cut = (
+            _object(analysed.get("quality")),
+            _object(analysed.get("interruption_analysis")),
+        )
         roles = _numbers(found["role_seconds"])
         spoken = sum(roles.values()) or None
-        events = Counter(e.type for e in record.session.timeline.events)
+        speech = _number(heard.get("speech_seconds"))
+        by_sound = speech is not None
+        silence = heard.get("silence_seconds") if by_sound else found["silence_seconds"]
         self.rows.append(
             (
                 record.name,
-                _number(found["speech_coverage_seconds"]),
-                _number(found["silence_seconds"]),
+                speech if by_sound else _number(found["speech_coverage_seconds"]),
+                _number(silence),
+                "sound" if by_sound else "times",
                 _number(found["overlap_seconds"]),
                 None if spoken is None else round(100 * roles.get("user", 0.0) / spoken),
-                events["user_interrupt"] + events["stream.interrupted"],
-                sum(s.truncated for s in record.session.timeline.segments),
+                _number(cut.get("count")),
+                _number(heard.get("signal_to_noise_db")),
+                _number(heard.get("confidence_mean")),
             )
         )
         self.stated += [
@@ -101,13 +109,15 @@ class Quality:
 
     def sections(self) -> Iterator[Section]:
         columns = (
-            *("name", "speech s", "silence s", "overlap s", "user %"),
-            *("interruptions", "cut turns"),
+            *("name", "speech s", "silence s", "by", "overlap s", "user %"),
+            *("interruptions", "noise dB", "confidence"),
         )
-        blocks: list[Block] = [
-            Table("quality", columns, self.rows),
-            Text("Measured by transport times on the timeline; no audio was decoded.", note=True),
-        ]
+        text = (
+            "Speech, silence and the distance to noise are estimates: by energy where the sound "
+            "was listened to, else by transport times. Interruptions are those stated, and "
+            "overlaps of 0.2 s or more. – is what nobody measured."
+        )
+        blocks: list[Block] = [Table("quality", columns, self.rows), Text(text, note=True)]
         if self.stated:
             blocks.append(Text("What the sources state themselves, unchecked:"))
             blocks.append(Table("stated", ("name", "metric", "value"), self.stated))
@@ -151,6 +161,8 @@ class Analytics:
     events: Counter[str] = field(default_factory=Counter)
     roles: dict[str, list[float]] = field(default_factory=dict)
     silence: float = 0.0
+    moods: Counter[str] = field(default_factory=Counter)
+    words: Counter[str] = field(default_factory=Counter)
 
     def add(self, record: Record) -> None:
         self.days[f"{record.started_at:%Y-%m-%d}"] += 1
@@ -159,6 +171,12 @@ class Analytics:
         self.agents[record.session.agent or "not named"] += 1
         self.events.update(e.type for e in record.session.timeline.events)
         self.silence += _number(measured(record)["silence_seconds"]) or 0.0
+        analysed = record.analyses()
+        label = _object(analysed.get("sentiment")).get("label")
+        self.moods[label if isinstance(label, str) else "not available"] += 1
+        found = _object(analysed.get("keyword_analysis")).get("keywords")
+        for keyword in map(_object, found if isinstance(found, list) else []):
+            self.words[str(keyword.get("word"))] += int(_number(keyword.get("count")) or 0)
         for segment in record.session.timeline.segments:
             sums = self.roles.setdefault(segment.role, [0.0, 0.0, 0.0])
             sums[0] += 1
@@ -176,6 +194,9 @@ class Analytics:
         yield Section("When", [_counted("day", self.days), _counted("hour (UTC)", self.hours)], 2)
         yield Section("Where from", [_counted("format", self.formats)], 2)
         yield Section("Agents", [_most("agent", self.agents)], 2)
+        estimate = Text("Estimated from words alone, for languages it knows.", note=True)
+        yield Section("Sentiment", [_counted("sentiment", self.moods), estimate], 2)
+        yield Section("Keywords", [_most("keyword", self.words)], 2)
         yield Section("Events", [_most("event", self.events)], 2)
 
 
@@ -294,6 +315,10 @@ def _most(what: str, counts: Counter[str]) -> Block:
 
 def _length(nanoseconds: int | None) -> str | None:
     return None if nanoseconds is None else clock(nanoseconds, ".")
+
+
+def _object(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, dict) else {}
 
 
 def _numbers(value: Json) -> dict[str, float]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
-from vault.errors import NotFound, UsageError
-from vault.export import audio, bundle, captions, story, structured, tables
+from vault.errors import UsageError
+from vault.export import audio, bundle, captions, foreign, story, structured, tables
 from vault.export.record import Order, Record
+from vault.formats.scenario_write import OWNED
 from vault.media.mix import CONTAINERS
 
 Blocks: TypeAlias = Iterator[bytes]
@@ -72,23 +73,6 @@ def _tracks(record: Record, order: Order, *, container: str) -> Iterator[tuple[s
     return audio.track_files(record, order, container)
 
 
-def _scenario(record: Record, order: Order) -> Iterator[tuple[str, Blocks]]:
-    from vault.formats import scenario_write
-
-    try:
-        full = audio.full_wav(record, order)
-    except NotFound:
-        order.left("no-audio", "There is no audio, so there is no full.wav.", record)
-        full = None
-    return scenario_write.files(record.session, audio.as_wav, full, manifest=order.manifest)
-
-
-def _scenario_names() -> re.Pattern[str]:
-    from vault.formats.scenario_write import OWNED
-
-    return OWNED
-
-
 #: Every value of `--format`, and how it is written.
 WRITERS: Mapping[str, Writer] = {
     "json": Whole("json", structured.json_file),
@@ -104,7 +88,11 @@ WRITERS: Mapping[str, Writer] = {
     "srt": Each("srt", captions.srt_file),
     "vtt": Each("vtt", captions.vtt_file),
     **{c: Each(c, partial(_sound, container=c)) for c in CONTAINERS},
-    "scenario": Tree(_scenario_names(), _scenario),
+    "vcon": Each("vcon", foreign.vcon),
+    "promptkit": Each("json", foreign.promptkit_json),
+    "promptkit-jsonl": Each("jsonl", foreign.promptkit_jsonl),
+    "voicemode": Each("jsonl", foreign.voicemode),
+    "scenario": Tree(OWNED, foreign.scenario),
 }
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 from vault.errors import BackendError, NotFound, UsageError
 from vault.export.record import Record
 from vault.formats.fields import Notes
-from vault.model import Original, Part, Reading, SessionFilter, SessionRow
-from vault.operations import retrieve
+from vault.model import Json, Original, Part, Reading, SessionFilter, SessionRow, Timeline
+from vault.operations import analysis, retrieve
 from vault.operations.retrieve import Opened
 from vault.operations.room import Room
+from vault.replay.analysis import analyse
+from vault.replay.annotations import newest
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -107,16 +109,18 @@ def count(room: Room, choice: Choice) -> int | None:
 
 
 def record(opened: Opened) -> Record:
-    """A stored session with everything its source said."""
-    row, metadata = opened.row, opened.metadata()
-    warnings = opened.warnings()
+    """A stored session with everything its source said, and the annotations that hold."""
+    row, metadata, timeline = opened.row, opened.metadata(), opened.timeline()
+    made = {a.id: a for a in metadata.annotations}
+    own = [a for a in timeline.annotations if a.id not in made]
+    timeline = replace(timeline, annotations=newest([*own, *made.values()]))
     session = Reading(
         format=row.format,
         external_id=metadata.external_id,
         started_at=row.started_at,
         duration_ns=row.duration_ns,
         participants=metadata.participants,
-        timeline=opened.timeline(),
+        timeline=timeline,
         originals=[_original(opened, p) for p in opened.originals()],
         metrics=metadata.stated,
         warnings=metadata.warnings,
@@ -138,8 +142,14 @@ def record(opened: Opened) -> Record:
         regimes=row.regimes,
         session=session,
         parts=tuple(opened.parts),
-        warnings=tuple(warnings),
+        warnings=tuple(opened.warnings()),
+        analyses=partial(_analyses, opened, timeline),
     )
+
+
+def _analyses(opened: Opened, timeline: Timeline) -> Mapping[str, Json]:
+    """Those that the job kept; else those of the timeline alone, for listening takes long."""
+    return analysis.kept(opened) or analyse(timeline, opened.row.duration_ns)
 
 
 def _original(opened: Opened, found: Part) -> Original:
