@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -332,3 +334,34 @@ def test_an_email_of_a_thousand_parts_is_kept_as_text(tmp_path: Path) -> None:
         "body": body,
     }
     assert read(write(tmp_path, document(dialog=[mail]))).timeline.segments[0].text == body
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        {"parties": [{"name": f"p{n}"} for n in range(20_000)]}
+        | {
+            "analysis": [
+                {
+                    "type": "transcript",
+                    "dialog": 0,
+                    "vendor": "x",
+                    "body": [{"speaker": "nobody", "text": ""}] * 20_000,
+                }
+            ]
+        },
+        {
+            "dialog": [{"type": "text", "body": "x"}] * 20_000,
+            "analysis": [{"type": "transcript", "vendor": "x"}] * 20_000,
+        },
+        {"dialog": [{"type": "text", "body": "x", "parties": [[0]] * 200_000}]},
+        {"dialog": [recording(bytes(10**6), content_hash=["sha512-x"] * 100_000)]},
+    ],
+    ids=["speakers", "transcripts", "parties", "digests"],
+)
+def test_many_of_everything_takes_seconds_not_hours(tmp_path: Path, made: dict[str, Json]) -> None:
+    place = write(tmp_path, document(**made))
+    began = time.monotonic()
+    with contextlib.suppress(BadInput):
+        formats.read(place)
+    assert time.monotonic() - began < 10

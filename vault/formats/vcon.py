@@ -187,7 +187,7 @@ def _reading(
     inside = embedded(iter(dialogs.items()))
     sounds = {found.dialog: (found.name, found.decoded_ns) for found in inside}
     timed = Timed.of(dialogs, sounds, top, notes)
-    made = timeline(top, timed, people, notes)
+    made = timeline(top, timed, vcon_party.People(people), notes)
     bots = [each.name for each in people if each.data.get("type") == "bot"]
     return Reading(
         format=name,

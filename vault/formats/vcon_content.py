@@ -24,7 +24,7 @@ from vault.media import probe, wav
 from vault.model import Json
 
 BASE64 = ("base64url", "base64")
-_HASHES = {"sha256": "sha256", "sha384": "sha384", "sha512": "sha512"}
+_HASHES = ("sha256", "sha384", "sha512")
 _HEAD_CHARACTERS = 4096
 _STANDARD = str.maketrans("-_", "+/", " \t\r\n")
 
@@ -113,13 +113,17 @@ def check_digest(item: Fields, notes: Notes) -> None:
     if stated is None or item.value.get("body") is None:
         return
     data = raw(item)
+    digests: dict[str, bytes] = {}  # each once, however often it is stated
     for each in stated if isinstance(stated, list) else [stated]:
         name, _, digest = each.partition("-") if isinstance(each, str) else ("", "", "")
-        algorithm = _HASHES.get(name.lower())
-        if algorithm is None or data is None:
+        algorithm = name.lower()
+        if algorithm not in _HASHES or data is None:
             text = f"{item.where}: the digest of the body cannot be checked here."
             notes.add("unchecked-digest", text)
-        elif not _same(hashlib.new(algorithm, data).digest(), digest):
+            continue
+        if algorithm not in digests:
+            digests[algorithm] = hashlib.new(algorithm, data).digest()
+        if not _same(digests[algorithm], digest):
             raise BadInput(f"{item.where}: the body is not what its content_hash says.")
 
 

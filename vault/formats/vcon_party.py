@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from vault.formats.fields import ROLES, Fields, Notes
@@ -51,6 +52,30 @@ def _stated(party: Fields) -> str | None:
         if isinstance(word, str) and word.strip().lower() in _ROLES:
             return _ROLES[word.strip().lower()]
     return {"bot": "agent", "person": "user"}.get(str(party.value.get("type")))
+
+
+class People:
+    """The participants, to be found by their place, their name or their role."""
+
+    def __init__(self, everyone: Sequence[Participant]) -> None:
+        self._everyone = everyone
+        named = [(person.name.lower(), person) for person in everyone if person.name]
+        self._named = dict(reversed(named))
+        counted = Counter(person.role for person in everyone)
+        self._alone = {person.role: person for person in everyone if counted[person.role] == 1}
+        self.names = frozenset(person.name for person in everyone if person.name)
+
+    def at(self, place: int | None) -> Participant:
+        """Who stands at an index of the parties; somebody unknown where nobody does."""
+        if place is None or not 0 <= place < len(self._everyone):
+            return Participant("system")
+        return self._everyone[place]
+
+    def called(self, label: str) -> Participant:
+        """Whom a transcript means by a name, or by the word for a role that one of them has."""
+        role = ROLES.get(label.lower())
+        found = self._named.get(label.lower()) or self._alone.get(role or "")
+        return found or Participant(role or "system", label)
 
 
 def identifiers(people: Sequence[Participant]) -> tuple[str, ...]:

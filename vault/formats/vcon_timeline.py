@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from vault.formats import instants
-from vault.formats.fields import NS_LIMIT, ROLES, Fields, Notes, end_of
+from vault.formats.fields import NS_LIMIT, Fields, Notes, end_of
 from vault.formats.vcon_attached import Attached, zeros
 from vault.formats.vcon_content import content
 from vault.formats.vcon_dates import instant
+from vault.formats.vcon_party import People
 from vault.formats.vcon_transcript import Transcript, Turn, transcript
 from vault.model import Annotation, Event, Json, Participant, Segment, Timeline
 
@@ -110,7 +111,7 @@ class Made:
     length_ns: int | None
 
 
-def timeline(top: Fields, timed: Timed, people: Sequence[Participant], notes: Notes) -> Made:
+def timeline(top: Fields, timed: Timed, people: People, notes: Notes) -> Made:
     """Everything with a time, and everything said about it."""
     annotations: list[Annotation] = []
     said = _transcripts(top, timed, people, annotations, notes)
@@ -136,11 +137,11 @@ def timeline(top: Fields, timed: Timed, people: Sequence[Participant], notes: No
 def _parties(item: Fields) -> Iterator[int]:
     """The parties of a dialog, the one who began it first; `[0, [1, 2]]` is taken flat."""
     found: list[int] = []
-    pending: list[Json] = [item.value.get("originator"), item.value.get("parties")]
+    pending: list[Json] = [item.value.get("parties"), item.value.get("originator")]
     while pending:
-        each = pending.pop(0)
+        each = pending.pop()
         if isinstance(each, list):
-            pending[:0] = each
+            pending += reversed(each)
         elif isinstance(each, int) and not isinstance(each, bool) and each >= 0:
             found.append(each)
     yield from dict.fromkeys(found)
@@ -152,12 +153,11 @@ def _parties(item: Fields) -> Iterator[int]:
 def _transcripts(
     top: Fields,
     timed: Timed,
-    people: Sequence[Participant],
+    people: People,
     annotations: list[Annotation],
     notes: Notes,
 ) -> dict[int, Transcript]:
     """The transcript of each dialog; every other analysis becomes an annotation."""
-    names = {person.name for person in people if person.name}
     indices = {dialog.index for dialog in timed.dialogs}
     found: dict[int, Transcript] = {}
     for position, item in top.objects("analysis") or ():
@@ -165,14 +165,14 @@ def _transcripts(
         if isinstance(target, list) and target:
             target = target[0]
         if target is None and indices:
-            target = min(indices)
+            target = timed.dialogs[0].index
         body = content(item)
         if body is None:
             body = item.value.get("transcript")
-        fits = isinstance(target, int) and target in indices and target not in found
-        speech = (
-            transcript(body, item.where, notes, names) if kind == "transcript" and fits else None
-        )
+        free = isinstance(target, int) and target in indices and target not in found
+        speech = None
+        if free and kind == "transcript":
+            speech = transcript(body, item.where, notes, people.names)
         if speech is not None and isinstance(target, int):
             found[target] = speech
             continue
@@ -188,7 +188,7 @@ def _transcripts(
 def _segments(
     dialog: Dialog,
     speech: Transcript | None,
-    people: Sequence[Participant],
+    people: People,
     transport: Mapping[int, int],
     notes: Notes,
 ) -> Iterator[Segment]:
@@ -211,7 +211,7 @@ def _segments(
         text = _written(dialog.item) if text is None else text
     if dialog.kind == "recording-set" and text is None:
         return
-    person = _person(dialog.parties[0] if dialog.parties else None, people)
+    person = people.at(dialog.parties[0] if dialog.parties else None)
     span = transport.get(dialog.index)
     yield Segment(
         index=0,
@@ -227,10 +227,8 @@ def _segments(
     )
 
 
-def _turn(dialog: Dialog, turn: Turn, people: Sequence[Participant]) -> Segment:
-    person = _speaker(dialog, turn.speaker, people)
-    if turn.party is not None and 0 <= turn.party < len(people):
-        person = people[turn.party]
+def _turn(dialog: Dialog, turn: Turn, people: People) -> Segment:
+    person = _speaker(dialog, turn, people)
     start = dialog.start_ns + (turn.start_ns or 0)
     end = start if turn.end_ns is None else max(start, dialog.start_ns + turn.end_ns)
     data = {"dialog": dialog.index, **turn.data}
@@ -239,24 +237,14 @@ def _turn(dialog: Dialog, turn: Turn, people: Sequence[Participant]) -> Segment:
     )
 
 
-def _speaker(dialog: Dialog, label: str | int | None, people: Sequence[Participant]) -> Participant:
-    """Who a transcript means: a party's name, the word for a role, or a place in the dialog."""
-    if label is None or isinstance(label, int):
-        place = label or 0
-        within = 0 <= place < len(dialog.parties)
-        return _person(dialog.parties[place] if within else None, people)
-    for person in people:
-        if person.name is not None and person.name.lower() == label.lower():
-            return person
-    role = ROLES.get(label.lower())
-    those = [person for person in people if person.role == role]
-    if len(those) == 1:
-        return those[0]
-    return Participant(role or "system", label)
-
-
-def _person(party: int | None, people: Sequence[Participant]) -> Participant:
-    return people[party] if party is not None and party < len(people) else Participant("system")
+def _speaker(dialog: Dialog, turn: Turn, people: People) -> Participant:
+    """Who says a turn: a party by its index or name, or by its place in the dialog."""
+    if turn.party is not None:
+        return people.at(turn.party)
+    if isinstance(turn.speaker, str):
+        return people.called(turn.speaker)
+    place = turn.speaker or 0
+    return people.at(dialog.parties[place] if 0 <= place < len(dialog.parties) else None)
 
 
 def _written(item: Fields) -> str | None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -100,16 +101,22 @@ class _Vcon:
         self._reading = reading
         self._start_ns = instants.from_datetime(reading.started_at or created_at)
         people = list(reading.participants)
-        roles = [person.role for person in people]
+        roles = Counter(person.role for person in people)
+        known = {(person.role, person.name) for person in people}
         for one in speakers(reading.timeline.segments):
-            alone = one.name is None and roles.count(one.role) == 1
-            if not alone and (one.role, one.name) not in {(p.role, p.name) for p in people}:
+            alone = one.name is None and roles[one.role] == 1
+            if not alone and (one.role, one.name) not in known:
                 people.append(one)
         self._people = people or [Participant("user")]
+        self._places: dict[object, int] = {}
+        for place, person in enumerate(self._people):
+            self._places.setdefault((person.role, person.name), place)
+            self._places.setdefault(person.role, place)
         self.parties: list[Json] = [_party(person) for person in self._people]
         self.dialog: list[Json] = []
         self.analysis: list[Json] = []
         self.attachments: list[Json] = []
+        self._recordings: list[Json] = []
         self._spans: list[Json] = []
         self._speech(sounds)
 
@@ -145,29 +152,30 @@ class _Vcon:
     def _speech(self, sounds: Sequence[Sound]) -> None:
         segments = self._reading.timeline.segments
         whole = len(sounds) == 1 and all(segment.file != sounds[0].name for segment in segments)
-        places: list[Json] = []
         if sounds or not any(segment.text for segment in segments):
-            self.dialog.append(self._whole(places))
-        waiting = {sound.name: sound for sound in sounds}
+            self.dialog.append(self._whole())
+        heard = {sound.name: sound for sound in sounds}
+        said: dict[str, list[Segment]] = defaultdict(list)
+        for segment in segments:
+            if segment.file in heard:
+                said[segment.file].append(segment)
         for segment in () if whole else segments:
-            sound = waiting.pop(segment.file or "", None)
-            if sound is not None:
-                places.append(len(self.dialog))
-                self._recorded(sound, [one for one in segments if one.file == sound.name])
-            elif all(segment.file != each.name for each in sounds):
+            if segment.file not in heard:
                 self._written(segment)
-        for sound in waiting.values():
-            places.append(len(self.dialog))
-            self._recorded(sound, segments if whole else ())
+            elif segment is said[segment.file][0]:
+                self._recorded(heard[segment.file], said[segment.file])
+        for sound in sounds:
+            if sound.name not in said:
+                self._recorded(sound, segments if whole else ())
 
-    def _whole(self, places: list[Json]) -> dict[str, Json]:
+    def _whole(self) -> dict[str, Json]:
         length = self._reading.duration_ns
         return {
             "type": "recording-set",
             "start": self._at(0),
             **({"duration": length / 1e9} if length is not None else {}),
             "parties": list(range(len(self._people))),
-            "recordings": places,
+            "recordings": self._recordings,
         }
 
     def _recorded(self, sound: Sound, said: Sequence[Segment]) -> None:
@@ -180,6 +188,7 @@ class _Vcon:
             length = one.decoded_ns if one.decoded_ns is not None else one.end_ns - one.start_ns
         body, digest = _inside(sound)
         index = len(self.dialog)
+        self._recordings.append(index)
         self.dialog.append(
             {
                 "type": "recording",
@@ -238,7 +247,8 @@ class _Vcon:
             self._analyse("transcript", index, words)
 
     def _who(self, segment: Segment) -> int:
-        return _place(self._people, segment)
+        """The party who speaks: the one of that role and name, else the first of that role."""
+        return self._places.get((segment.role, segment.speaker), self._places[segment.role])
 
     def _at(self, offset_ns: int) -> str:
         return instants.write(self._start_ns + offset_ns)
@@ -285,14 +295,6 @@ def _party(person: Participant) -> Json:
     kind = "bot" if person.role == "agent" else "person"
     name = {"name": person.name} if person.name else {}
     return _plain({"type": kind, **said, **name, "role": person.role})
-
-
-def _place(people: Sequence[Participant], segment: Segment) -> int:
-    """Which of the parties speaks: the one of that role and name, else the first of that role."""
-    exact = [(person.role, person.name) for person in people]
-    if (segment.role, segment.speaker) in exact:
-        return exact.index((segment.role, segment.speaker))
-    return [person.role for person in people].index(segment.role)
 
 
 def _words(segment: Segment) -> dict[str, Json]:
