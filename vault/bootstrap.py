@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vault.catalogue import open_catalogue
 from vault.errors import BackendError, Refused, UsageError
 from vault.kms import open_kms
 from vault.ledger.note import SigningKey
-from vault.model import new_id
+from vault.model import PrivacyLevel, new_id
 from vault.operations import actors
 from vault.operations.jobs import Handler
 from vault.operations.keys import Keys
@@ -22,6 +23,9 @@ from vault.operations.room import Room
 from vault.ports import Catalogue, Clock, KeyManagement, ObjectStore, Queue
 from vault.settings import HOME_FILE, Settings, read_home
 from vault.storage import open_store
+
+if TYPE_CHECKING:
+    from vault.capture.terms import Recording
 
 TENANT = "default"
 _HOME_VERSION = 1
@@ -120,6 +124,24 @@ def open_room(settings: Settings, actor: str | None = "owner") -> Iterator[Room]
         )
     finally:
         catalogue.close()
+
+
+def recording(settings: Settings) -> Recording:
+    """How live capture records, by the environment; raises `UsageError` for what cannot be."""
+    from vault.capture.terms import Recording
+
+    try:
+        level = PrivacyLevel(settings.recording_privacy_level)
+    except ValueError:
+        levels = ", ".join(PrivacyLevel)
+        raise UsageError(f"STRONGROOM_RECORDING_PRIVACY_LEVEL is one of: {levels}.") from None
+    return Recording(
+        privacy_level=level,
+        max_seconds=settings.recording_max_seconds,
+        compression=settings.recording_compression,
+        sample_rate=settings.recording_sample_rate,
+        channels=settings.recording_channels,
+    )
 
 
 class Handlers(Mapping[str, Handler]):

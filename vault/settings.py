@@ -41,6 +41,13 @@ class Settings(BaseSettings):
     consent: str = Field(
         default="optional", description="`required` refuses deposits without consent."
     )
+    recording_privacy_level: str = Field(
+        default="full", description="What live capture keeps at all."
+    )
+    recording_max_seconds: float = Field(default=3600, description="The longest live capture.")
+    recording_compression: bool = Field(default=False, description="Capture to FLAC, not WAV.")
+    recording_sample_rate: int = Field(default=16_000, description="Of captured sound, in Hz.")
+    recording_channels: int = Field(default=1, description="Of captured sound.")
     test_now: str | None = Field(default=None, description="The time, in a home with a test clock.")
 
     @property

@@ -39,7 +39,7 @@ def files(
     if full is not None:
         yield FULL, full
     if manifest:
-        yield MANIFEST, iter([json.dumps(_manifest(session, names), indent=2).encode() + b"\n"])
+        yield MANIFEST, iter([json.dumps(document(session, names), indent=2).encode() + b"\n"])
 
 
 def _name(segment: Segment) -> str:
@@ -47,17 +47,18 @@ def _name(segment: Segment) -> str:
     return f"{SEGMENTS}/{segment.index:02d}-{role}-{segment.start_ns // 1_000_000:04d}ms.wav"
 
 
-def _manifest(session: Reading, names: Mapping[int, str]) -> dict[str, Any]:
+def document(session: Reading, names: Mapping[int, str]) -> dict[str, Any]:
+    """The manifest: segments by their recordings' `names`, the source's own fields beside."""
     timeline, duration = session.timeline, session.duration_ns or 0
-    document: dict[str, Any] = {}
+    written: dict[str, Any] = {}
     if session.started_at is not None:
         written_at = session.started_at + timedelta(microseconds=duration // 1000)
-        document["generated_at"] = written_at.isoformat()
-    document["duration"] = _seconds(duration)
-    document["segment_count"] = len(timeline.segments)
-    document["segments"] = [_segment(s, names.get(s.index, "")) for s in timeline.segments]
-    document["events"] = [_event(e) for e in timeline.events]
-    return {**dict(session.source), **document}
+        written["generated_at"] = written_at.isoformat()
+    written["duration"] = _seconds(duration)
+    written["segment_count"] = len(timeline.segments)
+    written["segments"] = [_segment(s, names.get(s.index, "")) for s in timeline.segments]
+    written["events"] = [_event(e) for e in timeline.events]
+    return {**dict(session.source), **written}
 
 
 def _segment(segment: Segment, name: str) -> dict[str, Any]:

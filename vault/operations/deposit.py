@@ -25,6 +25,7 @@ from vault.model import (
     ObjectRow,
     Original,
     Part,
+    Reading,
     SessionRow,
     State,
     new_id,
@@ -74,11 +75,38 @@ def deposit(
     One that cannot be taken is listed in `refused` and does not stop the others. With `wait`
     and no broker, the jobs of these sessions run before this returns.
     """
+    outcome = Outcome()
+    admitted = _admitted(room, paths, terms, outcome)
+    return _deposit(room, admitted, terms, outcome, wait=wait, progress=progress)
+
+
+def deposit_readings(
+    room: Room,
+    readings: Iterable[Reading],
+    terms: Terms,
+    *,
+    wait: bool = True,
+    progress: Progress = silent,
+) -> Outcome:
+    """The same for sessions that the caller has read or recorded; their `path` is empty."""
+    outcome = Outcome()
+    admitted = _admitted_readings(room, readings, terms, outcome)
+    return _deposit(room, admitted, terms, outcome, wait=wait, progress=progress)
+
+
+def _deposit(
+    room: Room,
+    admitted: Iterator[Admitted],
+    terms: Terms,
+    outcome: Outcome,
+    *,
+    wait: bool,
+    progress: Progress,
+) -> Outcome:
     permit(room, "deposit")
     terms.check()
-    outcome = Outcome()
     with room.catalogue.writing():
-        for batch in _under_way(room, _admitted(room, paths, terms, outcome), progress):
+        for batch in _under_way(room, admitted, progress):
             _take(room, batch, outcome, progress)
     taken = [d.id for d in outcome.sessions]
     outcome.note = jobs.wake(room, taken, wait=wait, progress=progress)
@@ -101,6 +129,17 @@ def _admitted(
                     outcome.refused.append((source.path, error))
         except StrongroomError as error:
             outcome.refused.append((given, error))
+
+
+def _admitted_readings(
+    room: Room, readings: Iterable[Reading], terms: Terms, outcome: Outcome
+) -> Iterator[Admitted]:
+    """The same of sessions that are read already."""
+    for reading in readings:
+        try:
+            yield admit(room, Path(), reading, terms)
+        except StrongroomError as error:
+            outcome.refused.append((Path(), error))
 
 
 def _batches(admitted: Iterator[Admitted]) -> Iterator[list[Admitted]]:
