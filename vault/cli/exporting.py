@@ -27,7 +27,7 @@ EncryptTo = Annotated[
     MANY, typer.Option("--encrypt-to", metavar="KEY", help="An age or ssh public key, or a file.")
 ]
 
-_TYPES = (
+TYPES = (
     "session_summary, quality_report, transcript_report, analytics_report, compliance_report, "
     "performance_report or custom_report."
 )
@@ -94,7 +94,7 @@ def export(
 
 def report(
     context: typer.Context,
-    type: Annotated[str, typer.Argument(metavar="TYPE", help=_TYPES)],
+    type: Annotated[str, typer.Argument(metavar="TYPE", help=TYPES)],
     output: Output,
     sessions: Sessions = None,
     everything: Everything = False,

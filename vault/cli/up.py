@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vault.operations.room import Room
 
 _IDLE_SECONDS = 1.0
+_SCHEDULE_SECONDS = 30.0
 
 
 def serve(desk: Desk, concurrency: int) -> int:
@@ -23,6 +24,8 @@ def serve(desk: Desk, concurrency: int) -> int:
     os.environ["STRONGROOM_HOME"] = str(desk.settings().folder)
     with desk.room() as room:
         if room.queue is not None:
+            # Celery forks, which a thread of ours does not survive: a cron line with
+            # `strongroom schedule run` keeps time there.
             desk.say("working through the broker; interrupt to stop")
             room.queue.serve(concurrency)
         else:
@@ -44,10 +47,26 @@ def _without_broker(desk: Desk, room: Room, concurrency: int) -> None:
         threading.Thread(target=_work, args=(desk, room, stop), name=f"worker-{n}")
         for n in range(concurrency)
     ]
+    threads.append(threading.Thread(target=_keep_time, args=(desk, room, stop), name="schedule"))
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def _keep_time(desk: Desk, room: Room, stop: threading.Event) -> None:
+    """See every half minute whether a report is due."""
+    from vault.operations import schedules
+
+    while not stop.is_set():
+        try:
+            for ran in schedules.run_due(room):
+                desk.say(f"report {ran.name}: {ran.error or ran.path}")
+        except StrongroomError as error:
+            desk.say(f"no report was made: {error}")
+        except Exception as error:  # noqa: BLE001  time goes on, whatever it was
+            desk.say(f"no report was made: {type(error).__name__}")
+        stop.wait(_SCHEDULE_SECONDS)
 
 
 def _work(desk: Desk, room: Room, stop: threading.Event) -> None:
