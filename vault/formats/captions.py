@@ -32,7 +32,7 @@ CUES_LIMIT = 500_000
 _TIME = r"(?:(\d{1,9}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
 _TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s+(.*))?", re.ASCII)
 _HEADER = re.compile(r"WEBVTT(?:[ \t]+(.*))?")
-_SRT_HEAD = re.compile(rf"\s*(?:\d+[ \t]*\r?\n)?\s*{_TIME}\s*-->", re.ASCII)
+_SRT_HEAD = re.compile(rf"\s*(?:\d+[ \t]*[\r\n]+)?\s*{_TIME}\s*-->", re.ASCII)
 _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?[ \t]([^<>]*)>")
 _TAG = re.compile(r"</?[a-zA-Z0-9:.][^<>]*>|</v>")
 _NAMED = re.compile(r"([^\W\d_][^:\n]{0,39}):[ \t]+(?=\S)")

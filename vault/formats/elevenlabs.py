@@ -28,7 +28,7 @@ _DONE = ("tool_calls", "tool_results")
 
 def claims(document: dict[str, Json]) -> bool:
     """A webhook by its type; a conversation object by its ids, transcript and metadata."""
-    if document.get("type") in {TRANSCRIPT, AUDIO}:
+    if document.get("type") in (TRANSCRIPT, AUDIO):
         return isinstance(document.get("data"), dict)
     wanted = {"agent_id", "conversation_id", "transcript", "metadata"}
     return wanted <= document.keys() and isinstance(document["metadata"], dict)

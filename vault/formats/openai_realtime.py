@@ -152,7 +152,7 @@ class _Log:
         event = Fields(inner if isinstance(inner, dict) else {}, "event", self._notes)
         kind = event.text("type") or ""
         stated = self.clock.at(_stated(Fields(row, "line", self._notes)))
-        if stated is None and self.clock.zero_ns is None:
+        if stated is None and self.clock.zero_ns is None and kind.startswith("input_audio_buffer."):
             stated = event.ns("audio_start_ms", "audio_end_ms", unit_ns=MS)
         self._now = self._now if stated is None else stated
         data = {key: value for key, value in event.value.items() if key != "type"}
