@@ -11,6 +11,7 @@ import email
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import count
 
 from vault.formats import instants
 from vault.formats.fields import NS_LIMIT, Fields, Notes, end_of
@@ -119,14 +120,15 @@ def timeline(top: Fields, timed: Timed, people: People, notes: Notes) -> Made:
     for position, item in top.objects("attachments") or ():
         attached.take(position, item)
     segments: list[Segment] = []
+    numbers = count()
     events = list(attached.events)
     for dialog in timed.dialogs:
         speech = said.get(dialog.index)
-        segments += _segments(dialog, speech, people, attached.transport, notes)
+        segments += _segments(dialog, numbers, speech, people, attached.transport)
         events += _events(dialog, timed.started_at, notes)
     events.sort(key=lambda event: event.offset_ns)
     made = Timeline(
-        tuple(replace(segment, index=n) for n, segment in enumerate(segments)),
+        tuple(segments),
         tuple(replace(event, seq=n) for n, event in enumerate(events)),
         (*annotations, *attached.annotations),
     )
@@ -187,11 +189,12 @@ def _transcripts(
 
 def _segments(
     dialog: Dialog,
+    numbers: Iterator[int],
     speech: Transcript | None,
     people: People,
     transport: Mapping[int, int],
-    notes: Notes,
 ) -> Iterator[Segment]:
+    notes = dialog.item.notes
     if dialog.kind not in _SPOKEN:
         return
     said, body = dialog.item.value, dialog.item.value.get("body")
@@ -203,7 +206,7 @@ def _segments(
         if any(turn.start_ns is None for turn in speech.turns):
             notes.add("untimed-turns", f"{dialog.item.where}: turns are placed at its start.")
         for turn in speech.turns:
-            yield _turn(dialog, turn, people)
+            yield _turn(next(numbers), dialog, turn, people)
         return
     text = speech.text if speech else None
     data: dict[str, Json] = {"dialog": dialog.index}
@@ -214,7 +217,7 @@ def _segments(
     person = people.at(dialog.parties[0] if dialog.parties else None)
     span = transport.get(dialog.index)
     yield Segment(
-        index=0,
+        index=next(numbers),
         role=person.role,
         speaker=person.name,
         start_ns=dialog.start_ns,
@@ -227,13 +230,22 @@ def _segments(
     )
 
 
-def _turn(dialog: Dialog, turn: Turn, people: People) -> Segment:
+def _turn(index: int, dialog: Dialog, turn: Turn, people: People) -> Segment:
     person = _speaker(dialog, turn, people)
     start = dialog.start_ns + (turn.start_ns or 0)
     end = start if turn.end_ns is None else max(start, dialog.start_ns + turn.end_ns)
     data = {"dialog": dialog.index, **turn.data}
     return Segment(
-        0, person.role, person.name, start, end, None, turn.text, turn.truncated, dialog.file, data
+        index,
+        person.role,
+        person.name,
+        start,
+        end,
+        None,
+        turn.text,
+        turn.truncated,
+        dialog.file,
+        data,
     )
 
 

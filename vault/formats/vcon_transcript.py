@@ -141,14 +141,9 @@ def _deepgram(results: Fields) -> Transcript | None:
 
 def _spoken(best: Fields, channel: int | None) -> Iterator[Turn]:
     """The turns of one alternative: words of the same speaker put together."""
-    words = [
-        (item.ns("start") or 0, item.ns("end"), item)
-        for _, item in best.objects("words") or ()
-        if item.text("punctuated_word", "word") is not None
-    ]
-    run: list[tuple[int, int | None, Fields]] = []
-    for word in words:
-        if run and word[2].value.get("speaker") != run[-1][2].value.get("speaker"):
+    run: list[Fields] = []
+    for _, word in best.objects("words") or ():
+        if run and word.value.get("speaker") != run[-1].value.get("speaker"):
             yield _run(run, channel)
             run = []
         run.append(word)
@@ -156,8 +151,9 @@ def _spoken(best: Fields, channel: int | None) -> Iterator[Turn]:
         yield _run(run, channel)
 
 
-def _run(words: list[tuple[int, int | None, Fields]], channel: int | None) -> Turn:
-    text = " ".join(item.text("punctuated_word", "word") or "" for _, _, item in words)
-    said = channel if channel is not None else _speaker(words[0][2])
-    start, end = words[0][0], words[-1][1]
-    return Turn(said, text, start, end, data={"words": [dict(item.value) for _, _, item in words]})
+def _run(words: list[Fields], channel: int | None) -> Turn:
+    said = [word.value.get("punctuated_word") or word.value.get("word") for word in words]
+    text = " ".join(each for each in said if isinstance(each, str))
+    speaker = channel if channel is not None else _speaker(words[0])
+    start, end = words[0].ns("start"), words[-1].ns("end")
+    return Turn(speaker, text, start, end, data={"words": [word.value for word in words]})
