@@ -35,7 +35,7 @@ bench: .venv/bench.stamp  ## measure, beside what people would use instead
 lock: setup  ## pin every dependency again, with hashes, from pyproject.toml
 	echo 'setuptools>=80' | $(LOCK) $(ARGS) -o requirements.lock
 	echo 'setuptools>=80' | $(LOCK) $(ARGS) -o requirements-test.lock -c requirements.lock \
-		--extra postgresql --extra transit --extra pkcs11 --extra servers --extra dev
+		--extra postgresql --extra transit --extra pkcs11 --extra encryption --extra servers --extra dev
 	echo 'setuptools>=80' | $(LOCK) $(ARGS) -o requirements-bench.lock -c requirements-test.lock \
 		--extra postgresql --extra servers --extra bench
 
