@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import Any
 
 from policies.model import CLASSES
-from vault.errors import BadInput, NotFound, UsageError
+from vault.errors import BadInput, NotFound, Refused, UsageError
 from vault.model import Compartment, KeyRow, RecordRow, SessionRow
 from vault.ports import Buffer, Catalogue, Clock, KeyManagement, Transaction
 from vault.seal import keys, stream
@@ -191,7 +191,7 @@ class Keys:
             for k, successor in zip(old, new, strict=True):
                 tx.set_key(k.id, state="retired", wrapped=k.wrapped)
                 if not tx.add_key(successor):
-                    raise UsageError("Another rotation is under way; let it finish.")
+                    raise Refused("Another rotation is under way; let it finish.")
         return old
 
     def _rewrap(self, old: KeyRow) -> Iterator[int]:
