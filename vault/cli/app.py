@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from vault.cli import archive, exporting, installation, remarks, schedules, sessions
+from vault.cli import archive, exporting, following, installation, remarks, schedules, sessions
 from vault.cli.desk import Desk
 from vault.errors import StrongroomError, exit_code
 
@@ -39,6 +39,7 @@ def _globals(
 
 sessions.register(app)
 remarks.register(app)
+following.register(app)
 exporting.register(app)
 schedules.register(app)
 archive.register(app)

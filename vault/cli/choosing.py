@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from vault.model import PrivacyLevel, SessionFilter, State
     from vault.operations.room import Room
 
+_LARGEST_KEY_BYTES = 1 << 16
 MANY = list[str] | None
 
 Subjects = Annotated[MANY, typer.Option("--subject", help="Whose data.")]
@@ -84,6 +86,20 @@ def instant(option: str, text: str | None) -> datetime | None:
     if found.tzinfo is None:
         raise UsageError(f"{option} needs an offset, as in 2026-01-31T09:30:00+01:00.")
     return found
+
+
+def key(path: Path) -> bytes:
+    """A private key from its file; `BadInput` where there is none."""
+    from vault.errors import BadInput
+
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(_LARGEST_KEY_BYTES)
+    except OSError as error:
+        raise BadInput("The key file cannot be read.") from error
+    if b"PRIVATE KEY" not in content:
+        raise BadInput("The key file holds no private key in PEM.")
+    return content
 
 
 def privacy_level(text: str) -> PrivacyLevel:

@@ -35,6 +35,9 @@ def deposit(
     ] = "full",
     class_: Annotated[str | None, typer.Option("--class", help="The retention class.")] = None,
     started_at: Annotated[str | None, typer.Option(help="When it began, ISO 8601.")] = None,
+    decrypt_key: Annotated[
+        Path | None, typer.Option(help="A PEM file that opens sessions which came encrypted.")
+    ] = None,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Leave the jobs for later.")] = False,
 ) -> int:
     """Seal finished sessions into the archive. The same bytes again change nothing."""
@@ -55,6 +58,7 @@ def deposit(
         privacy_level=choosing.privacy_level(privacy_level),
         class_name=class_,
         started_at=choosing.instant("--started-at", started_at),
+        decrypt_key=None if decrypt_key is None else choosing.key(decrypt_key),
     )
     with desk.room() as room, desk.progress() as progress:
         outcome = take(room, paths, terms, wait=not no_wait, progress=progress)

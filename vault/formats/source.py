@@ -77,8 +77,11 @@ class Source:
 
     `path` is as the user gave it. With `follow` (for what a user named) a link as the path
     itself is followed, and `BadInput` raised at once for what is no file or folder; without,
-    every later call refuses it. Raises `BadInput` where there is nothing.
+    every later call refuses it. Raises `BadInput` where there is nothing. `decrypt_key` (PEM)
+    opens a session that came encrypted, where its reader knows how.
     """
+
+    decrypt_key: bytes | None = None
 
     def __init__(self, path: str | os.PathLike[str], *, follow: bool = True) -> None:
         self.path = Path(path)

@@ -85,7 +85,8 @@ def read(
     notes = Notes()
     outer = _object(source.json(file), file)
     source.forget()
-    inner = vcon_envelope.unwrap(outer, file, notes, decrypt_key=decrypt_key, signers=signers)
+    key = decrypt_key or source.decrypt_key
+    inner = vcon_envelope.unwrap(outer, file, notes, decrypt_key=key, signers=signers)
     original = content.original(source, file, size, source.head(file))
     if inner is None:
         return [_sealed(name, outer, original, notes)]

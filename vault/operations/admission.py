@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -44,6 +44,7 @@ class Terms:
     privacy_level: PrivacyLevel = PrivacyLevel.FULL
     class_name: str | None = None
     started_at: datetime | None = None
+    decrypt_key: bytes | None = field(default=None, repr=False)
 
     def check(self) -> None:
         """Raises `UsageError` for a value that does not exist."""

@@ -122,6 +122,7 @@ def _admitted(
     for given in paths:
         try:
             for source in formats.walk(given):
+                source.decrypt_key = terms.decrypt_key
                 try:
                     for reading in formats.read(source, terms.format):
                         yield admit(room, source.path, reading, terms)

@@ -1,0 +1,62 @@
+"""A growing log is followed; what came encrypted is opened with its key."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from tests.homes import Home, ended
+
+ROW = {"version": 4, "conversation_id": "conv_20260101_120000_abc123", "type": "stt"}
+
+
+def row(number: int) -> str:
+    at = f"2026-01-01T12:00:{number:02d}+00:00"
+    return json.dumps({**ROW, "timestamp": at, "text": f"row {number}"}) + "\n"
+
+
+def test_rows_that_are_there_and_rows_that_come_are_followed(home: Home, tmp_path: Path) -> None:
+    log = tmp_path / "exchanges_2026-01-01.jsonl"
+    log.write_text(row(1) + row(2))
+    once = ended(home.start("--json", "tail", log, "--once"))
+    assert [json.loads(line)["text"] for line in once.out.splitlines()] == ["row 1", "row 2"]
+
+    following = home.start("--json", "tail", log, "--new")
+    assert following.stdout is not None
+    try:
+        time.sleep(3)
+        with log.open("a") as stream:
+            half = row(3)
+            stream.write(half[:20])
+            stream.flush()
+            time.sleep(0.8)
+            stream.write(half[20:] + row(4))
+        texts = [json.loads(following.stdout.readline())["text"] for _ in range(2)]
+        assert texts == ["row 3", "row 4"]
+    finally:
+        following.kill()
+        following.communicate()
+
+
+def test_a_log_that_is_not_there_is_bad_input(home: Home, tmp_path: Path) -> None:
+    assert home.run("tail", tmp_path / "nothing.jsonl", "--once", code=7).out == ""
+
+
+def test_an_encrypted_vcon_is_kept_without_its_key_and_understood_with_it(
+    home: Home, fixtures_folder: Path
+) -> None:
+    mapped = fixtures_folder / "vcon" / "mapped"
+    sealed = mapped / "scenario_branded.encrypted.vcon"
+    unopened = home.run("deposit", sealed, "--no-wait").document["sessions"][0]
+    assert "encrypted" in {w["code"] for w in unopened["warnings"]}
+    assert home.run("show", unopened["id"]).document["segments"] == []
+    home.run("deposit", sealed, "--decrypt-key", mapped / "signer_cert.pem", code=7)
+
+
+def test_its_key_opens_an_encrypted_vcon(home: Home, fixtures_folder: Path) -> None:
+    mapped = fixtures_folder / "vcon" / "mapped"
+    sealed, key = mapped / "scenario_branded.encrypted.vcon", mapped / "TEST_ONLY_recipient_key.pem"
+    opened = home.run("deposit", sealed, "--decrypt-key", key, "--no-wait").document["sessions"][0]
+    shown = home.run("show", opened["id"]).document
+    assert any(segment["text"] for segment in shown["segments"])
