@@ -27,10 +27,12 @@ def tail(
     once: Annotated[bool, typer.Option("--once", help="End where the log ends now.")] = False,
 ) -> None:
     """Follow a growing log; with --json one JSON line a row. Nothing is stored."""
+    from vault.formats.source import Source
     from vault.formats.voicemode import tail as follow
     from vault.model import Warn
 
     desk: Desk = context.obj
+    Source(log)  # refuses what is not there; a log that goes away later is waited for
 
     def pause() -> bool:
         if not once:
