@@ -244,6 +244,16 @@ def test_a_folder_of_many_pairs_gives_one_session_for_each(tmp_path: Path) -> No
     assert [r.external_id for r in found] == ["call_0", "call_1", "call_2", "a sidecar"]
 
 
+@needs_documents
+def test_a_livekit_report_takes_the_recording_it_was_stored_with(tmp_path: Path) -> None:
+    shutil.copy(REAL / "livekit/session_report.json", tmp_path)
+    (tmp_path / "audio.ogg").write_bytes(b"OggS" + bytes(100))
+    (place,) = formats.walk(tmp_path)
+    (reading,) = formats.read(place)
+    assert [o.name for o in reading.originals] == ["session_report.json", "audio.ogg"]
+    assert codes(reading) == []
+
+
 def test_a_recording_longer_than_stated_is_reported(tmp_path: Path) -> None:
     call: Json = {"call_id": "call_1", "call_status": "ended", "duration_ms": 1000}
     place = document(tmp_path, call)

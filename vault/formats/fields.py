@@ -115,6 +115,8 @@ class Fields:
             if isinstance(value, bool) or not isinstance(value, int | float):
                 self.bad(key, "a number")
             elif 0 <= value <= limit // unit_ns:
+                if isinstance(value, int):
+                    return value * unit_ns
                 return round(Decimal(repr(value)) * unit_ns)
             else:
                 self.bad(key, expected)

@@ -14,6 +14,7 @@ Source: platform.openai.com, Realtime API reference, client and server events.
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -106,7 +107,7 @@ def read(source: Source, name: str) -> list[Reading]:
 
 def _rows(source: Source, notes: Notes) -> Iterator[dict[str, Json]]:
     """Every line that is a JSON object; the others are noted and left out."""
-    with source.open(source.name) as stream:
+    with io.BufferedReader(source.open(source.name), _LOOK_BYTES) as stream:
         for number, (_, line) in enumerate(loglines.lines(stream), 1):
             if number > LINES_LIMIT:
                 raise BadInput(f"{source.name!a} has more than {LINES_LIMIT} lines.")

@@ -2,7 +2,8 @@
 
 A vendor's document names a recording by an address, which is never fetched. A recording that lies
 beside it under the same stem belongs to the session: `call.json` takes `call.wav`,
-`call.dual.wav`, `call.mono.mp3` and so on along.
+`call.dual.wav`, `call.mono.mp3` and so on along, and LiveKit's `session_report.json` its
+`audio.ogg`.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ LENGTH_TOLERANCE_NS = SECOND
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _VARIANTS = ("", ".dual", ".stereo", ".mono")
+#: Recordings that have a name of their own, and the stem of their document.
+_OWN_NAMES = {"audio.ogg": "session_report"}
 _EXTENSIONS = (".wav", ".mp3", ".ogg", ".opus", ".flac", ".m4a", ".webm")
 
 
@@ -77,7 +80,7 @@ def reading(source: Source, name: str, told: Told, notes: Notes) -> Reading:
     if told.elsewhere and not heard:
         text = "The recording lies elsewhere; addresses are never fetched."
         notes.add("recording-elsewhere", text, document)
-    segments = tuple(replace(s, index=n) for n, s in enumerate(told.segments))
+    segments = tuple(_numbered(told.segments))
     end = end_of(segments, told.events)
     longest = max((length for _, length in heard if length is not None), default=None)
     duration = told.duration_ns
@@ -108,8 +111,18 @@ def reading(source: Source, name: str, told: Told, notes: Notes) -> Reading:
     )
 
 
+def _numbered(segments: Sequence[Segment]) -> Iterator[Segment]:
+    """The segments with their places in the list as their indices."""
+    for n, s in enumerate(segments):
+        # `dataclasses.replace` takes three times as long, and there may be half a million.
+        at = s.start_ns, s.end_ns, s.decoded_ns
+        yield Segment(n, s.role, s.speaker, *at, s.text, s.truncated, s.file, s.data)
+
+
 def stems(recording: str) -> Iterator[str]:
     """The stems of the documents that a recording of that name would belong to."""
+    if recording in _OWN_NAMES:
+        yield _OWN_NAMES[recording]
     for variant in _VARIANTS:
         for extension in _EXTENSIONS:
             stem = recording.removesuffix(variant + extension)
@@ -120,6 +133,7 @@ def stems(recording: str) -> Iterator[str]:
 def _beside(source: Source) -> list[str]:
     stem = PurePosixPath(source.name).stem
     names = [f"{stem}{variant}{ending}" for variant in _VARIANTS for ending in _EXTENSIONS]
+    names += [recording for recording, of in _OWN_NAMES.items() if of == stem]
     return [name for name in names if name != source.name and source.adopt(name)]
 
 
