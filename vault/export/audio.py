@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
 from vault.errors import IntegrityError, NotFound, UsageError
 from vault.export.record import Order, Record, blocks
+from vault.formats.pieces import Pieces
 from vault.media.ffmpeg import SEEKING
 from vault.media.mix import CONTAINERS, Placed, decode, encode, mix, mixed_frames
 from vault.media.probe import shape_of, sniff
 from vault.model import Kind, Original
+from vault.replay import tracks
 
 #: timeline: one mono file, everything at its time. stereo: the same, user left, agent right.
 #: concat: the recordings one after the other. tracks: a timeline for each speaker.
@@ -96,8 +98,12 @@ def check(container: str, layout: str) -> None:
 def takes(record: Record, order: Order) -> Sequence[Take]:
     """The recordings of the segments; without them the session's longest recording.
 
-    Raises `NotFound` where there is no audio.
+    Sound that came in pieces is put together first, turn by turn. Raises `NotFound` where there
+    is no audio.
     """
+    pieced = _pieced(record, order)
+    if pieced:
+        return pieced
     recordings = {o.name: o for o in record.session.originals if o.kind is Kind.AUDIO}
     if not recordings:
         raise NotFound("This session has no audio.")
@@ -120,6 +126,32 @@ def takes(record: Record, order: Order) -> Sequence[Take]:
     return [_take(whole, 0, None, "", "all")]
 
 
+def _pieced(record: Record, order: Order) -> Sequence[Take]:
+    """The turns of a session whose sound is in the pieces that its events name."""
+    originals = record.session.originals
+    sizes = {original.name: original.size_bytes for original in originals}
+    found: list[Take] = []
+    gaps, absent = order.layout != "concat", 0
+    for track in filter(tracks.is_raw, tracks.tracks(record.session.timeline).values()):
+        there = tracks.kept(track, sizes)
+        absent += len(track.chunks) - len(there.chunks)
+        for turn in tracks.turns(there):
+            sound = partial(_piece_by_piece, turn, originals, sizes, gaps=gaps)
+            length = tracks.frames(turn, sizes, gaps=gaps) * 1_000_000_000 // turn.rate
+            role = turn.role or ""
+            found.append(Take("wav", sound, turn.chunks[0].offset_ns, length, role, role))
+    if found and absent:
+        order.left("pieces-left-out", f"{absent} pieces of sound are not here.", record)
+    return sorted(found, key=lambda take: take.start_ns)
+
+
+def _piece_by_piece(
+    turn: tracks.Track, originals: Sequence[Original], sizes: Mapping[str, int], *, gaps: bool
+) -> Iterator[bytes]:
+    with Pieces(originals) as pieces:
+        yield from tracks.wav(turn, pieces.fetch, sizes, gaps=gaps)
+
+
 def _take(
     original: Original, start_ns: int, decoded_ns: int | None, role: str, speaker: str
 ) -> Take:
@@ -134,9 +166,9 @@ def timeline(takes: Sequence[Take], container: str, *, stereo: bool = False) -> 
     """A file of all takes where they belong in time, as long as the last of them lasts."""
     rate = max(take.rate() for take in takes)
     channels = 2 if stereo else 1
-    tracks = [_placed(take, rate, stereo=stereo) for take in takes]
-    frames = mixed_frames(tracks, rate)
-    return encode(mix(tracks, rate, channels), rate, channels, container, frames=frames)
+    placed = [_placed(take, rate, stereo=stereo) for take in takes]
+    frames = mixed_frames(placed, rate)
+    return encode(mix(placed, rate, channels), rate, channels, container, frames=frames)
 
 
 def concat(takes: Sequence[Take], container: str) -> Iterator[bytes]:

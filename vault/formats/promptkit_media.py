@@ -157,12 +157,19 @@ def described(mime: Json, metadata: Json) -> tuple[Kind, str]:
     mime = mime.lower()
     if not mime.startswith("audio/"):
         return Kind.OTHER, mime
-    if mime == "audio/pcm" and isinstance(metadata, dict):
+    if mime == "audio/pcm" and isinstance(metadata, dict) and _is_plain(metadata):
         for key, name in (("sample_rate", "rate"), ("channels", "channels")):
             value = metadata.get(key)
             if type(value) is int and 0 < value < 10**6:
                 mime += f";{name}={value}"
     return Kind.AUDIO, mime
+
+
+def _is_plain(metadata: dict[str, Json]) -> bool:
+    """Whether samples are 16-bit and neither companded nor floating."""
+    return metadata.get("encoding") in (None, "", "pcm", "pcm_linear16", "linear16") and (
+        metadata.get("bits_per_sample", 16) == 16
+    )
 
 
 def size_of(place: Source, file: str) -> int | None:

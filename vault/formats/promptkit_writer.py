@@ -12,9 +12,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timezone
-from typing import BinaryIO
 
 from vault.formats import instants
+from vault.formats.pieces import Pieces
 from vault.formats.promptkit_events import (
     ENVELOPE,
     WRAPPED,
@@ -25,11 +25,9 @@ from vault.formats.promptkit_events import (
 )
 from vault.formats.promptkit_media import EXTENT, INLINE
 from vault.formats.promptkit_turns import MESSAGE
-from vault.model import Event, Json, Original, Reading, Segment
+from vault.model import Event, Json, Reading, Segment
 
 VERSION = "1.0"
-_BLOCK_BYTES = 1 << 20
-
 _ROLES = {"user": "user", "agent": "assistant", "system": "system"}
 _TRACKS = {"user": "input", "agent": "output"}
 _TYPES = {
@@ -61,7 +59,7 @@ class _Written:
     envelopes: Envelopes
     start_ns: int
     zone: timezone
-    originals: _Originals
+    originals: Pieces
 
     def each(self) -> Iterator[dict[str, Json]]:
         """Every event as the recording has it."""
@@ -103,40 +101,6 @@ class _Written:
             if text is not None:
                 rest[INLINE] = text.replace(b"\\", b"").decode("ascii", "ignore")
         return data | {"payload": rest}
-
-
-class _Originals:
-    """Pieces of originals, each file read on from where it was left, for pieces come in order."""
-
-    def __init__(self, originals: Sequence[Original]) -> None:
-        self._known = {original.name: original for original in originals}
-        self._open: tuple[str, BinaryIO] | None = None
-        self._at = 0
-
-    def read(self, name: str, start: int, length: int) -> bytes | None:
-        """The bytes [start, start + length) of a file; None if it is not, or no longer, kept."""
-        if name not in self._known:
-            return None
-        if self._open is None or self._open[0] != name or start < self._at:
-            self.close()
-            self._open, self._at = (name, self._known[name].open()), 0
-        stream = self._open[1]
-        while self._at < start:
-            passed = stream.read(min(_BLOCK_BYTES, start - self._at))
-            if not passed:
-                return None
-            self._at += len(passed)
-        found = b""
-        while len(found) < length and (more := stream.read(length - len(found))):
-            found += more
-        self._at += len(found)
-        return found
-
-    def close(self) -> None:
-        """Hold nothing open."""
-        if self._open is not None:
-            self._open[1].close()
-            self._open = None
 
 
 def write_json(reading: Reading, options: Options | None = None) -> Iterator[bytes]:
@@ -188,7 +152,7 @@ def _recording(reading: Reading, options: Options) -> _Written:
     if isinstance(conversation := envelopes.shared.get("conversation_id"), str):
         metadata["conversation_id"] = conversation
     metadata |= _stated(reading) | _chosen(options) | {"event_count": len(events)}
-    return _Written(metadata, events, envelopes, start_ns, zone, _Originals(reading.originals))
+    return _Written(metadata, events, envelopes, start_ns, zone, Pieces(reading.originals))
 
 
 def _envelopes(reading: Reading) -> Envelopes | None:

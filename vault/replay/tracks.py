@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from vault.errors import BadInput, IntegrityError, NotFound
 from vault.formats.promptkit_turns import AUDIO, chunk_ns
@@ -22,6 +23,9 @@ Fetch = Callable[[str, int, int], bytes]
 VISUAL = ("video.frame", "screenshot", "image.input", "image.output")
 _TRACKS = {"audio.input": "audio_input", "audio.output": "audio_output"}
 _FOLDERS = ("blobs/", "events/blobs/", "")
+#: Chunks that follow each other this closely are one sound: networks are not clocks.
+JITTER_NS = 60_000_000
+_SILENCE_FRAMES = 1 << 15
 _RAW = {"", "pcm", "pcm_linear16", "pcm_s16le", "linear16", "l16"}
 
 
@@ -54,6 +58,11 @@ class Track:
     channels: int
     bits: int
     chunks: Sequence[Chunk]
+
+    @property
+    def frame_bytes(self) -> int:
+        """The size of one sample of every channel."""
+        return max(1, self.channels * self.bits // 8)
 
     @property
     def length_ns(self) -> int:
@@ -97,22 +106,70 @@ def chunk_bytes(chunk: Chunk, fetch: Fetch, sizes: Mapping[str, int]) -> bytes |
     return held
 
 
-def wav(track: Track, fetch: Fetch, sizes: Mapping[str, int]) -> Iterator[bytes]:
-    """The track's chunks one after the other as a WAV file; gaps between them are left out.
+def turns(track: Track) -> Iterator[Track]:
+    """The track in parts, one for each turn of the speaker."""
+    for _, chunks in groupby(track.chunks, key=lambda chunk: chunk.turn):
+        yield replace(track, chunks=tuple(chunks))
 
+
+def kept(track: Track, sizes: Mapping[str, int]) -> Track:
+    """The track without the chunks whose bytes are not among the originals."""
+    there = [
+        chunk
+        for chunk in track.chunks
+        if (chunk.inline is not None and chunk.inline[0] in sizes)
+        or (chunk.ref is not None and any(f"{folder}{chunk.ref}" in sizes for folder in _FOLDERS))
+    ]
+    return replace(track, chunks=tuple(there))
+
+
+def is_raw(track: Track) -> bool:
+    """Whether it is sound in plain samples, which `wav` can write."""
+    return track.role is not None and track.encoding in _RAW
+
+
+def frames(track: Track, sizes: Mapping[str, int], *, gaps: bool = False) -> int:
+    """How many frames `wav` makes of it."""
+    return sum(silence + sound for silence, sound, _ in _laid(track, sizes, gaps=gaps))
+
+
+def wav(
+    track: Track, fetch: Fetch, sizes: Mapping[str, int], *, gaps: bool = False
+) -> Iterator[bytes]:
+    """The track as a WAV file that begins with its first chunk.
+
+    The chunks follow one another; with `gaps` each waits for its own time, in silence. One that
+    came before the one before it had ended waits for that, as it did when it was played.
     Raises `BadInput` for a track that is not raw samples, and what `samples` raises.
     """
-    if track.encoding not in _RAW or track.role is None:
+    if not is_raw(track):
         raise BadInput(f"The track {track.name} holds no raw samples.")
-    total = 0
+    total = frames(track, sizes, gaps=gaps)
+    yield wave.write_header(track.rate, track.channels, track.bits, total)
+    for silence, _, chunk in _laid(track, sizes, gaps=gaps):
+        for done in range(0, silence, _SILENCE_FRAMES):
+            yield bytes(min(_SILENCE_FRAMES, silence - done) * track.frame_bytes)
+        sound = chunk_bytes(chunk, fetch, sizes) or b""
+        yield sound[: len(sound) // track.frame_bytes * track.frame_bytes]
+
+
+def _laid(
+    track: Track, sizes: Mapping[str, int], *, gaps: bool
+) -> Iterator[tuple[int, int, Chunk]]:
+    """For each chunk the frames of silence before it and of its own."""
+    at = 0
     for chunk in track.chunks:
+        size = 0
         if chunk.inline is not None:
-            total += chunk.size_bytes or 0
+            size = chunk.size_bytes or 0
         elif chunk.ref is not None:
-            total += sizes[original(chunk.ref, sizes)]
-    frames = total // (track.channels * track.bits // 8)
-    yield wave.write_header(track.rate, track.channels, track.bits, frames)
-    yield from samples(track, fetch, sizes)
+            size = sizes[original(chunk.ref, sizes)]
+        since_ns = chunk.offset_ns - track.chunks[0].offset_ns
+        silence = since_ns * track.rate // 1_000_000_000 - at
+        if not gaps or silence * 1_000_000_000 <= JITTER_NS * track.rate:
+            silence = 0
+        at += silence + size // track.frame_bytes
+        yield silence, size // track.frame_bytes, chunk
 
 
 def original(ref: str, sizes: Mapping[str, int]) -> str:
