@@ -258,15 +258,15 @@ def test_every_way_to_send_a_body_is_read(
         '<!DOCTYPE r [<!ENTITY % p SYSTEM "http://example.invalid/p">%p;]>' + SESSION,
         "<recording>&x;</recording>",
         "<recording>" * 200_000,
-        "<recording>" + "<a>" * 60 + "</a>" * 60 + "</recording>",
-        "<recording>" + "<a/>" * 100_001 + "</recording>",
+        SESSION.replace("<stream", "<a>" * 60 + "</a>" * 60 + "<stream"),
+        SESSION.replace("<stream", "<a/>" * 100_001 + "<stream"),
         "<recording/>",
         "<recording",
         "",
         "<other><session/></other>",
         '<?xml version="1.0" encoding="no-such"?><recording/>',
     ],
-    ids=lambda xml: xml[:30],
+    ids=lambda xml: f"{xml[:25]}… {len(xml)}",
 )
 def test_hostile_metadata_is_refused_quickly(tmp_path: Path, xml: str) -> None:
     (tmp_path / "invite").write_bytes(body(xml))
@@ -279,6 +279,8 @@ def test_hostile_metadata_is_refused_quickly(tmp_path: Path, xml: str) -> None:
 def test_a_document_type_is_refused_before_anything_is_declared() -> None:
     with pytest.raises(BadInput, match="document type"):
         xmltext.parse(b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "a.xml")
+    with pytest.raises(BadInput, match="too deep"):
+        xmltext.parse(b"<a>" * 60 + b"</a>" * 60, "a.xml")
     with pytest.raises(BadInput, match="MiB"):
         xmltext.parse(b"<a>" + bytes(xmltext.BYTES_LIMIT), "a.xml")
 
