@@ -85,7 +85,7 @@ def read(
     notes = Notes()
     outer = _object(source.json(file), file)
     source.forget()
-    key = decrypt_key or source.decrypt_key
+    key = source.decrypt_key if decrypt_key is None else decrypt_key
     inner = vcon_envelope.unwrap(outer, file, notes, decrypt_key=key, signers=signers)
     original = content.original(source, file, size, source.head(file))
     if inner is None:
