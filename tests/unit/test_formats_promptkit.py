@@ -18,6 +18,7 @@ from vault.errors import BadInput
 from vault.formats import promptkit
 from vault.formats.source import Source
 from vault.model import Kind, Reading
+from vault.replay import metrics
 
 REAL = FIXTURES / "promptkit"
 SESSIONS = ("pk-dev-inline", "pk-dev-interruption")
@@ -392,3 +393,16 @@ def test_a_broken_annotation_is_a_warning(tmp_path: Path) -> None:
     reading = made.read(path)
     assert [a.id for a in reading.timeline.annotations] == ["1", ""]
     assert made.codes(reading) == ["unreadable-row"] * 3 + ["bad-field"]
+
+
+@real
+def test_the_latency_of_every_answer_is_measured_and_of_nothing_else() -> None:
+    timeline = made.read(variants("pk-dev-interruption")[0]).timeline
+    assert metrics.latency(timeline.events) == {
+        "count": 3,
+        "avg_seconds": pytest.approx(0.321),
+        "p50_seconds": 0.321,
+        "p95_seconds": 0.321,
+        "time_to_first_byte_seconds": 0.321,
+        "interrupt_response_seconds": None,
+    }

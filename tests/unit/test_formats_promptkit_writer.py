@@ -85,6 +85,10 @@ def test_inline_bytes_are_written_from_the_original_or_left_out(tmp_path: Path) 
     events = [made.audio(n, n, bytes([n]) * 99, blob=False) for n in range(1, 6)]
     reading = made.read(made.lines(tmp_path / "a.jsonl", events))
     assert document(reading)["events"] == events
+    escaped = tmp_path / "escaped.json"
+    slashes = [made.audio(1, 0, b"\xff" * 99, blob=False)]
+    escaped.write_text(made.recording(tmp_path / "b", slashes).read_text().replace("/", "\\/"))
+    assert document(made.read(escaped))["events"] == slashes
     bare = document(replace(reading, originals=()))["events"]
     assert all(set(e["data"]["payload"]) == {"mime_type", "size", "storage_ref"} for e in bare)
 

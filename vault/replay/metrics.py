@@ -65,14 +65,21 @@ def latency(events: Sequence[Event]) -> dict[str, Json]:
 
 
 def _stated(events: Iterable[Event]) -> Iterable[float]:
+    answers: set[int] = set()
     for event in events:
-        value = event.data.get("latency")
+        value, scale = event.data.get("latency"), 1
+        # PromptKit says it of a message, in milliseconds, after the message; and of users' too.
+        index = event.data.get("Index")
+        if event.type == "message.created" and event.data.get("Role") == "assistant":
+            answers |= {index} if isinstance(index, int) else set()
+        elif event.type == "message.updated" and isinstance(index, int) and index in answers:
+            value, scale = event.data.get("LatencyMs"), 1000
         if (
             isinstance(value, int | float)
             and not isinstance(value, bool)
-            and 0 <= value <= _YEAR_SECONDS
+            and 0 <= value <= _YEAR_SECONDS * scale
         ):
-            yield float(value)
+            yield value / scale
 
 
 def _interrupt_response(events: Sequence[Event]) -> float | None:
