@@ -191,5 +191,6 @@ def test_a_full_disk_of_the_users_own_leaves_no_half_output(
 ) -> None:
     large = recordings.recording(tmp_path / "large.wav", 500)
     (session,) = home.run("deposit", large, "--no-wait").document["sessions"]
-    home.run("fetch", session["id"], "--originals", "-o", small_disk / "out", code=6)
-    assert list(small_disk.iterdir()) == []
+    for how in (("--originals",), ("--part", "large.wav")):
+        home.run("fetch", session["id"], *how, "-o", small_disk / "out", code=6)
+        assert list(small_disk.iterdir()) == []
