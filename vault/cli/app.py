@@ -89,7 +89,10 @@ def _globals_first(arguments: list[str]) -> list[str]:
         elif word in {"--json", "--debug"} or word.startswith(("--home=", "--actor=")):
             front.append(word)
         elif word in {"--home", "--actor"}:
-            front += [word, *[value for value in [next(words, None)] if value is not None]]
+            front.append(word)
+            if (value := next(words, None)) is None:
+                return front  # so that what is said to be missing is its value
+            front.append(value)
         else:
             rest.append(word)
     return front + rest

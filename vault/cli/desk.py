@@ -105,8 +105,8 @@ def duration(nanoseconds: int | None) -> str:
     """A duration as minutes and seconds."""
     if nanoseconds is None:
         return "–"
-    minutes, seconds = divmod(nanoseconds / 1e9, 60)
-    return f"{minutes:.0f}:{seconds:04.1f}"
+    minutes, tenths = divmod(round(nanoseconds / 1e8), 600)
+    return f"{minutes}:{tenths / 10:04.1f}"
 
 
 def _printable(line: str) -> str:

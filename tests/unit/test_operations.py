@@ -1,0 +1,192 @@
+"""The parts of operations that decide something without touching anything."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from vault.errors import BackendError, BadInput, IntegrityError, NotFound, Refused, UsageError
+from vault.export.output import inside, whole_file, whole_folder
+from vault.model import Kind, PrivacyLevel
+from vault.operations.actors import ROLES, may_read, permit
+from vault.operations.admission import Terms
+from vault.operations.keys import bucket_of, normalise
+from vault.settings import HOME_FILE, load, read_home
+
+
+@pytest.mark.parametrize(
+    ("class_name", "bucket"),
+    [
+        ("short", "short/2026-01"),
+        ("medium", "medium/2026-02"),
+        ("long", "long/2027-01"),
+        ("permanent", "permanent"),
+    ],
+)
+def test_a_bucket_is_named_for_its_class_and_the_month_it_ends(
+    class_name: str, bucket: str
+) -> None:
+    assert bucket_of(class_name, datetime(2026, 1, 24, tzinfo=UTC)) == bucket
+
+
+def test_a_bucket_of_no_class_is_a_usage_error() -> None:
+    with pytest.raises(UsageError):
+        bucket_of("forever", datetime(2026, 1, 24, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("given", "alike"),
+    [
+        ("Ann@Example.COM", "ann@example.com"),
+        ("  ann@example.com ", "ann@example.com"),
+        ("+44 20 7946 0958", "+442079460958"),
+        ("+44 (0)20 7946 0958", "+442079460958"),
+        ("STRASSE", "straße"),
+        ("ﬁnn", "finn"),
+        ("+nonsense", "+NONSENSE"),
+    ],
+)
+def test_a_subject_is_found_however_it_is_spelled(given: str, alike: str) -> None:
+    assert normalise("subject", given) == normalise("subject", alike)
+
+
+def test_an_empty_subject_is_bad_input() -> None:
+    with pytest.raises(BadInput):
+        normalise("subject", " \u3000")
+
+
+@pytest.mark.parametrize("level", list(PrivacyLevel))
+def test_a_privacy_level_keeps_sound_and_words_only_if_it_says_so(level: PrivacyLevel) -> None:
+    assert (Kind.AUDIO in level.keeps) is (level in ("full", "audio_only"))
+    assert (Kind.TRANSCRIPT in level.keeps) is (level in ("full", "transcript_only"))
+    # What nobody can look into may hold either.
+    assert (Kind.OTHER in level.keeps) is (level == "full")
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        Terms(format="betamax"),
+        Terms(class_name="forever"),
+        Terms(regimes=["gdpr", "magna-carta"]),
+        Terms(jurisdictions=["de"]),
+        Terms(jurisdictions=["US-CALI"]),
+        Terms(started_at=datetime(2026, 1, 1)),  # noqa: DTZ001  what is refused
+    ],
+)
+def test_terms_that_mean_nothing_are_usage_errors(terms: Terms) -> None:
+    with pytest.raises(UsageError):
+        terms.check()
+
+
+def test_terms_that_mean_something_are_taken() -> None:
+    Terms(
+        format="wav",
+        class_name="permanent",
+        regimes=["gdpr", "bipa"],
+        jurisdictions=["DE", "US-CA", "GB-ENG"],
+        started_at=datetime(2026, 1, 1, tzinfo=UTC),
+    ).check()
+
+
+def acting(role: str) -> Any:
+    return SimpleNamespace(actor=SimpleNamespace(id="me", role=role))
+
+
+def test_only_those_who_may_read_read_and_an_agent_only_its_own() -> None:
+    mine: Any = SimpleNamespace(deposited_by="me")
+    other: Any = SimpleNamespace(deposited_by="another")
+    readers = {role for role in ROLES if may_read(acting(role), other)}
+    assert readers == {"owner", "officer", "dpo"}
+    assert {role for role in ROLES if may_read(acting(role), mine)} == {*readers, "agent"}
+    depositors = {role for role, acts in ROLES.items() if "deposit" in acts}
+    assert depositors == {"owner", "agent"}
+    for role in ROLES:
+        with pytest.raises(Refused):
+            permit(acting(role), "nothing that exists")
+
+
+# --- output --------------------------------------------------------------------------------
+
+
+def test_an_output_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_bytes(b"before")
+    with contextlib.suppress(IntegrityError), whole_file(path) as stream:
+        stream.write(b"half")
+        raise IntegrityError
+    assert path.read_bytes() == b"before"
+    with whole_file(path) as stream:
+        stream.write(b"after")
+        assert path.read_bytes() == b"before"
+    assert path.read_bytes() == b"after"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_output_folder_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    with contextlib.suppress(IntegrityError), whole_folder(folder) as scratch:
+        inside(scratch, "a/b.wav").write_bytes(b"half")
+        raise IntegrityError
+    assert list(tmp_path.iterdir()) == []
+    for content in (b"first", b"second"):
+        with whole_folder(folder) as scratch:
+            inside(scratch, "a/b.wav").write_bytes(content)
+        assert (folder / "a" / "b.wav").read_bytes() == content
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_an_output_where_nothing_can_be_written_is_a_back_end_error(tmp_path: Path) -> None:
+    with pytest.raises(BackendError), whole_file(tmp_path / "no" / "folder"):
+        pytest.fail("this is never reached")
+
+
+@pytest.mark.parametrize("name", ["/etc/x", "../x", "a/../../x", "", ".", "a\0b"])
+def test_a_stored_name_never_leads_outside(tmp_path: Path, name: str) -> None:
+    with pytest.raises(IntegrityError):
+        inside(tmp_path / "out", name)
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- settings ------------------------------------------------------------------------------
+
+
+def test_settings_come_from_arguments_then_environment_then_the_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / HOME_FILE).write_text('{"settings": {"store_url": "file://a", "kms_url": "k://"}}')
+    monkeypatch.setenv("STRONGROOM_HOME", "/nowhere")
+    monkeypatch.setenv("STRONGROOM_STORE_URL", "s3://b")
+    settings = load(tmp_path)
+    assert (settings.folder, settings.store_url) == (tmp_path, "s3://b")
+    assert settings.kms_url == "k://"
+    assert settings.catalogue_url == "sqlite://"
+
+
+def test_a_setting_that_cannot_be_is_named_and_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRONGROOM_REDELIVER_SECONDS", "hunter2")
+    with pytest.raises(UsageError, match="STRONGROOM_REDELIVER_SECONDS") as refused:
+        load()
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_passphrase_shows_in_no_representation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRONGROOM_PASSPHRASE", "hunter2")
+    assert "hunter2" not in repr(load(Path("/nowhere")))
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])
+def test_a_damaged_home_is_a_back_end_error_and_a_missing_one_not_found(
+    tmp_path: Path, content: bytes
+) -> None:
+    with pytest.raises(NotFound):
+        read_home(tmp_path)
+    (tmp_path / HOME_FILE).write_bytes(content)
+    with pytest.raises(BackendError):
+        read_home(tmp_path)
