@@ -31,6 +31,8 @@ ORDER = (
     "duration_ms",
     "metadata",
 )
+#: A row has these, and nothing else that has a conversation's id does.
+_SOME = frozenset({"timestamp", "type"})
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -44,14 +46,17 @@ def write(
     """
     made = conversation_id or new_id(started_at)
     for segment in timeline.segments:
-        yield dump(_own(segment) if is_own(segment) else _foreign(segment, started_at, made))
+        row = _foreign(segment, started_at, made)
+        yield dump(_own(segment, row) if is_own(segment) else row)
 
 
 def write_events(
     timeline: Timeline, started_at: datetime, session_id: str, source: Mapping[str, Json]
 ) -> Iterator[bytes]:
     """The rows of an event log, each with its newline; `source` is what the reader kept."""
-    other = source.get("fields")
+    other, zone = source.get("fields"), source.get("started_at")
+    if isinstance(zone, str):
+        started_at = started_at.astimezone(datetime.fromisoformat(zone).tzinfo)
     for event in timeline.events:
         row: dict[str, Json] = {
             "timestamp": _instant(started_at, event.offset_ns),
@@ -65,7 +70,7 @@ def write_events(
 
 def left_out(timeline: Timeline) -> list[Warn]:
     """What `write` cannot say in rows: events that are no utterance, annotations, cut turns."""
-    rows = {segment.index for segment in timeline.segments if is_own(segment)}
+    rows = {s.index: s.data.get("type") for s in timeline.segments if is_own(s)}
     counts = {
         "events": sum(not _is_row(event, rows) for event in timeline.events),
         "annotations": len(timeline.annotations),
@@ -79,8 +84,8 @@ def left_out(timeline: Timeline) -> list[Warn]:
 
 
 def is_own(segment: Segment) -> bool:
-    """Whether a segment holds the row that it was read from."""
-    return segment.data.keys() >= {"timestamp", "conversation_id", "type"}
+    """Whether a segment holds the row of a VoiceMode log that it was read from."""
+    return "conversation_id" in segment.data and not _SOME.isdisjoint(segment.data)
 
 
 def new_id(started_at: datetime, salt: str = "") -> str:
@@ -95,9 +100,12 @@ def dump(row: Mapping[str, Json]) -> bytes:
     return json.dumps(row).encode() + b"\n"
 
 
-def _own(segment: Segment) -> dict[str, Json]:
-    """The row again, with the text that the segment has now."""
-    row = {**segment.data, "text": segment.text or ""}
+def _own(segment: Segment, made: Mapping[str, Json]) -> dict[str, Json]:
+    """The row again, with the text that the segment has now.
+
+    What VoiceMode's reader cannot do without, and the row does not have, is as in `made`.
+    """
+    row = {**{key: made[key] for key in _SOME}, **segment.data, "text": segment.text or ""}
     ordered = {key: row[key] for key in ORDER if row.get(key) is not None}
     return ordered | {key: value for key, value in row.items() if key not in ORDER}
 
@@ -126,5 +134,6 @@ def _instant(started_at: datetime, offset_ns: int) -> str:
     return at.astimezone(started_at.tzinfo).isoformat()
 
 
-def _is_row(event: Event, rows: set[int]) -> bool:
-    return event.type in {"stt", "tts"} and event.seq in rows
+def _is_row(event: Event, rows: Mapping[int, Json]) -> bool:
+    """Whether the event only says that the row of its number was there."""
+    return event.seq in rows and event.type in ("", rows[event.seq])
