@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from vault.errors import UsageError
 from vault.export import sheets
-from vault.export.escape import line
+from vault.export.escape import cell, line
 from vault.export.pages import Document, Facts, Picture, Section, Table, Text, Turns, shown
 from vault.export.record import Order, Record, head, plain, warned
 from vault.export.sheets import Cell, Sheet
@@ -119,7 +119,7 @@ def _txt(document: Document, order: Order) -> Iterator[bytes]:
         yield f"\n\n{'#' * section.level} {line(section.title)}\n".encode()
         for _, columns, rows in _tables(section):
             text = "".join(
-                "\t".join(line(shown(c)) for c in row) + "\n" for row in [columns, *rows]
+                "\t".join(cell(line(shown(c))) for c in row) + "\n" for row in [columns, *rows]
             )
             yield ("\n" + text).encode()
 

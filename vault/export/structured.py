@@ -51,7 +51,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _xml(key: str, value: Json) -> Iterator[str]:
-    name, about = (key, "") if _ELEMENT.fullmatch(key) else ("field", f' name="{xml(key)}"')
+    name, about = (key, "") if _ELEMENT.fullmatch(key) else ("field", f' name="{_attribute(key)}"')
     if isinstance(value, dict):
         yield f'<{name}{about} type="object">'
         for inner, one in value.items():
@@ -69,3 +69,8 @@ def _xml(key: str, value: Json) -> Iterator[str]:
     else:
         yield f"<{name}{about}>{xml(value)}"
     yield f"</{name}>"
+
+
+def _attribute(text: str) -> str:
+    """Text whose white space a parser keeps. Source: XML 1.0, section 3.3.3."""
+    return xml(text).replace("\n", "&#10;").replace("\t", "&#9;")

@@ -1,0 +1,243 @@
+"""Pages and pictures: what they show is what was measured, and nothing in a text steers them."""
+
+from __future__ import annotations
+
+import io
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import replace
+
+import docx
+import pytest
+
+from tests import records
+from vault.errors import UsageError
+from vault.export import pdf, pictures, reports, story, word
+from vault.export.pages import Facts, Picture, Section, Table, Turns
+from vault.export.record import Record
+from vault.formats.fields import Notes
+from vault.model import Json
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def drawn(svg: str | None) -> ET.Element:
+    assert svg is not None
+    return records.parsed(svg)
+
+
+def bars(root: ET.Element, colour: str) -> list[tuple[float, float]]:
+    return [
+        (float(e.get("x", "")), float(e.get("width", "")))
+        for e in root.iter(f"{SVG}rect")
+        if e.get("fill") == colour and float(e.get("height", "")) > 12
+    ]
+
+
+def test_a_timeline_has_a_bar_where_somebody_spoke() -> None:
+    session = records.record().session
+    root = drawn(pictures.timeline(session.timeline.segments, (), 4 * records.SECOND))
+    ((user_x, user_width),) = bars(root, pictures.COLOURS["user"])
+    ((agent_x, agent_width),) = bars(root, pictures.COLOURS["agent"])
+    span = 720 - 64 - 12
+    assert [user_x, user_width] == pytest.approx([64, span / 4], abs=0.1)
+    assert [agent_x, agent_width] == pytest.approx([64 + span / 4, span / 4], abs=0.1)
+
+
+def test_a_timeline_of_a_hundred_thousand_turns_is_as_large_as_its_pixels() -> None:
+    turn = records.record().session.timeline.segments[0]
+    many = [replace(turn, start_ns=n * 10, end_ns=n * 10 + 5) for n in range(100_000)]
+    svg = pictures.timeline(many, (), 1_000_000)
+    assert svg is not None
+    assert len(svg) < 100_000
+
+
+def test_talk_time_gives_everybody_their_share() -> None:
+    root = drawn(pictures.talk_time({"user": 1.0, "agent": 3.0}, None))
+    ((_, user),), ((_, agent),) = (bars(root, pictures.COLOURS[role]) for role in ("user", "agent"))
+    assert agent / user == pytest.approx(3, abs=0.1)
+    words = [e.text for e in root.iter(f"{SVG}text")]
+    assert words == ["user 1.0 s (25 %)", "agent 3.0 s (75 %)"]
+
+
+def test_response_times_lie_higher_the_longer_they_are() -> None:
+    root = drawn(pictures.latency([(0, 0.5), (records.SECOND, 1.5)], {"median": 1.0}))
+    heights = [float(e.get("cy", "")) for e in root.iter(f"{SVG}circle")]
+    (line,) = root.iter(f"{SVG}line")
+    assert heights[1] < float(line.get("y1", "")) < heights[0]
+    assert "median 1 s" in [e.text for e in root.iter(f"{SVG}text")]
+
+
+def test_where_there_is_nothing_there_is_no_picture() -> None:
+    assert pictures.timeline((), (), None) is None
+    assert pictures.talk_time({"user": 0.0}, 5.0) is None
+    assert pictures.latency((), {}) is None
+
+
+def test_hostile_roles_and_extreme_times_still_draw() -> None:
+    turn = records.record().session.timeline.segments[0]
+    for hostile in records.HOSTILE:
+        assert drawn(pictures.timeline([replace(turn, role=hostile)], (), 1)) is not None
+        assert drawn(pictures.talk_time({hostile: 1e-9}, 1e12)) is not None
+    assert drawn(pictures.latency([(10**18, 1e5), (0, 0.0)], {"p95": 1e5})) is not None
+    assert (
+        drawn(pictures.timeline([replace(turn, end_ns=-5)], (), 366 * 86_400 * 10**9)) is not None
+    )
+
+
+def test_a_pdf_is_archival_and_hostile_text_is_only_text() -> None:
+    notes = Notes()
+    plain = replace(records.hostile(), warnings=(), parts=())
+    document = story.sessions([plain], records.order())
+    whole = b"".join(pdf.pdf_file(document, notes))
+    assert whole.startswith(b"%PDF-1.")
+    assert b"<pdfaid:part>2</pdfaid:part>" in whole
+    assert b"/JavaScript" not in whole
+    assert notes.all() == ()
+
+
+def test_a_pdf_of_characters_no_font_has_is_plain_and_says_so() -> None:
+    notes = Notes()
+    document = story.sessions([records.record(("\U000e0fff \u0378",))], records.order())
+    whole = b"".join(pdf.pdf_file(document, notes))
+    assert whole.startswith(b"%PDF-1.")
+    assert [w.code for w in notes.all()] == ["not-archival"]
+
+
+def test_the_same_session_at_the_same_time_gives_the_same_pdf() -> None:
+    made = [
+        b"".join(pdf.pdf_file(story.sessions([records.record()], records.order()), Notes()))
+        for _ in range(2)
+    ]
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("module", [pdf, word])
+def test_what_is_too_long_for_a_page_is_refused_with_the_way_out(
+    module: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ROWS", 10)
+    write = pdf.pdf_file if module is pdf else word.docx_file
+    with pytest.raises(UsageError, match="export html"):
+        b"".join(write(story.sessions([records.record(["a"] * 20)], records.order()), Notes()))
+
+
+def test_a_word_file_opens_and_holds_what_was_said() -> None:
+    notes = Notes()
+    document = story.sessions([records.hostile()], records.order())
+    found = docx.Document(io.BytesIO(b"".join(word.docx_file(document, notes))))
+    words = "\n".join(p.text for p in found.paragraphs)
+    assert "<script>alert(1)</script>" in words
+    assert "#eval(read" in words
+    assert len(found.tables) == 3
+    assert [w.code for w in notes.all()] == ["pictures-left-out"]
+
+
+def facts(section: Section) -> dict[str, object]:
+    return dict(next(block.rows for block in section.blocks if isinstance(block, Facts)))
+
+
+def made(kind: str, given: Sequence[Record], *asked: str) -> list[Section]:
+    order = records.order(scope="all_sessions")
+    return list(reports.report(kind, reports.chosen(kind, asked), given, order).sections)
+
+
+def analysed() -> Record:
+    found: dict[str, Json] = {
+        "quality": {"speech_seconds": 1.25, "silence_seconds": 0.75, "signal_to_noise_db": 30.0},
+        "interruption_analysis": {"count": 3},
+        "sentiment": {"label": "positive"},
+        "keyword_analysis": {"keywords": [{"word": "parcel", "count": 2}]},
+    }
+    return replace(records.record(), analyses=lambda: found)
+
+
+def test_a_summary_counts_sessions_turns_and_words() -> None:
+    (section,) = made("session_summary", [records.record(), records.record()])
+    assert facts(section) | {"Sessions": 2, "Turns": 4, "Words": 14} == facts(section)
+    assert not any(isinstance(block, Picture) for block in section.blocks)
+
+
+def test_a_summary_of_one_session_has_its_pictures() -> None:
+    (section,) = made("session_summary", [records.record()])
+    assert sum(isinstance(block, Picture) for block in section.blocks) == 3
+
+
+def test_a_quality_report_says_what_was_heard_and_what_is_only_timed() -> None:
+    quality, performance = made("quality_report", [analysed(), records.record()])
+    table = next(b for b in quality.blocks if isinstance(b, Table))
+    heard, timed = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
+    assert heard | {"speech s": 1.25, "by": "sound", "interruptions": 3} == heard
+    assert timed | {"speech s": 2.0, "by": "times", "interruptions": None} == timed
+    assert facts(performance)["Responses"] == 2
+
+
+def test_a_transcript_report_holds_every_turn() -> None:
+    head, session = made("transcript_report", [records.record(("One two", None))])
+    assert facts(head) | {"Turns": 2, "Without text": 1, "Words": 2} == facts(head)
+    (turns,) = session.blocks
+    assert isinstance(turns, Turns)
+    assert [row[3] for row in turns.rows] == ["One two", "[no text]"]
+
+
+def test_an_analytics_report_adds_up_sentiment_and_keywords() -> None:
+    sections = {s.title: s for s in made("analytics_report", [analysed(), analysed()])}
+    assert rows(sections["Sentiment"]) == [("positive", 2)]
+    assert rows(sections["Keywords"]) == [("parcel", 4)]
+    assert rows(sections["Where from"]) == [("scenario", 2)]
+
+
+def test_a_compliance_report_has_real_counts_and_says_what_it_cannot() -> None:
+    other = replace(records.record(), privacy_level="audio_only", jurisdictions=(), parts=())
+    head, terms, warned = made("compliance_report", [records.record(), other])
+    assert facts(head) | {"Sessions": 2, "Consent unknown": 2, "With no file at all": 1} == facts(
+        head
+    )
+    counts = [row for block in terms.blocks if isinstance(block, Table) for row in block.rows]
+    assert {("audio_only", 1), ("full", 1), ("DE", 1), ("none named", 1), ("gdpr", 2)} <= set(
+        counts
+    )
+    assert rows(warned) == [("missing-file", 2)]
+    said = " ".join(getattr(b, "text", "") for b in head.blocks)
+    assert "Not built yet" in said
+
+
+def test_a_performance_report_measures_over_all_sessions() -> None:
+    (section,) = made("performance_report", [records.record(), records.record()])
+    assert facts(section)["Median"] == "0.420 s"
+
+
+def test_a_custom_report_is_put_together_from_sections() -> None:
+    sections = made("custom_report", [records.record()], "compliance", "summary")
+    assert [s.title for s in sections if s.level == 1] == ["Compliance", "Summary"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked"),
+    [
+        ("gossip", ()),
+        ("custom_report", ()),
+        ("custom_report", ("gossip",)),
+        ("quality_report", ("summary",)),
+    ],
+)
+def test_a_report_that_does_not_exist_is_refused(kind: str, asked: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError):
+        reports.chosen(kind, asked)
+
+
+@pytest.mark.parametrize("format", list(reports.FORMATS))
+@pytest.mark.parametrize("kind", [k for k in reports.TYPES if k != "custom_report"])
+def test_every_report_of_hostile_text_is_written_in_every_format(kind: str, format: str) -> None:  # noqa: A002  the contract's word
+    order = records.order(scope="all_sessions")
+    given = [replace(records.hostile(), parts=(), warnings=()), records.record()]
+    document = reports.report(kind, reports.chosen(kind, ()), given, order)
+    whole = b"".join(reports.renderer(format)(document, order))
+    assert len(whole) > 200
+    if format in {"csv", "txt"}:
+        assert not re.search(rb"(^|,|\n)\"?[=@]", whole)
+
+
+def rows(section: Section) -> list[tuple[object, ...]]:
+    return [tuple(row) for b in section.blocks if isinstance(b, Table) for row in b.rows]
