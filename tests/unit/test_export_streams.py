@@ -56,9 +56,9 @@ def peak_bytes(format: str, count: int) -> int:  # noqa: A002  the contract's wo
 
 @pytest.mark.parametrize("format", ["json", "csv", "xml", "html", "xlsx"])
 def test_ten_times_the_sessions_take_no_more_memory(format: str) -> None:  # noqa: A002  the contract's word
-    few, more = peak_bytes(format, 60), peak_bytes(format, 600)
-    # What waits for the later sheets of a workbook does grow: a few hundred bytes a session.
-    assert more < few + (300_000 if format == "xlsx" else 60_000)
+    few, more = peak_bytes(format, 100), peak_bytes(format, 1000)
+    # Gathering them would take megabytes. Of a workbook, what waits for its later sheets grows.
+    assert more < few + (1_000_000 if format == "xlsx" else 400_000)
 
 
 def test_a_bundle_of_many_is_whole() -> None:

@@ -14,6 +14,7 @@ from vault.export.sheets import CELL_CHARACTERS, Cell, Sheet
 from vault.model import Segment
 
 _SECOND_NS = 1_000_000_000
+_EXPANDED_BYTES = 1 << 16
 _SESSION = (
     *("session", "external_id", "title", "format", "started_at", "duration_seconds"),
     *("privacy_level", "class", "jurisdictions", "regimes", "subjects", "agent", "tags"),
@@ -104,9 +105,10 @@ class _Waiting:
         self._blocks.append(self._squeeze.flush())
         left = b""
         for block in self._blocks:
-            *lines, left = (left + self._expand.decompress(block)).split(b"\n")
-            for one in lines:
-                yield json.loads(one)
+            while block:  # a little at a time: some rows expand a hundredfold
+                *lines, left = (left + self._expand.decompress(block, _EXPANDED_BYTES)).split(b"\n")
+                yield from map(json.loads, lines)
+                block = self._expand.unconsumed_tail  # noqa: PLW2901  the rest of the same block
 
 
 def _session(record: Record) -> Sequence[Cell]:
