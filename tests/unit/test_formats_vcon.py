@@ -365,3 +365,12 @@ def test_many_of_everything_takes_seconds_not_hours(tmp_path: Path, made: dict[s
     with contextlib.suppress(BadInput):
         formats.read(place)
     assert time.monotonic() - began < 10
+
+
+def test_only_those_who_are_no_agents_are_subjects(tmp_path: Path) -> None:
+    both: list[Json] = [
+        {"tel": "tel:+15551234567", "mailto": "mailto:a@example.com", "role": "customer"},
+        {"tel": "+15559876543", "role": "agent"},
+    ]
+    reading = read(write(tmp_path, document(parties=both)))
+    assert reading.subjects == ("+15551234567", "a@example.com")

@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+from joserfc import jwe
+from joserfc.jwk import RSAKey
 
 from tests.unit.test_formats_vcon import VCONS, base64url, codes, document, needs_vcons
 from vault import formats
@@ -269,3 +271,22 @@ def test_keys_that_do_not_belong_together_or_are_weak_are_refused() -> None:
         vcon_envelope.encrypt(PLAIN, UUID, public)
     with pytest.raises(BadInput):
         vcon_envelope.encrypt(PLAIN, UUID, b"no key at all")
+
+
+def test_headers_that_ask_for_more_are_refused_by_name(tmp_path: Path) -> None:
+    critical = {"alg": "RS256", "b64": True, "crit": ["b64"]}
+    made = signed()
+    made["signatures"][0]["protected"] = base64url(json.dumps(critical).encode())
+    with pytest.raises(BadInput, match="not understood"):
+        read(tmp_path, made)
+
+
+def test_a_good_but_compressed_vcon_is_refused(tmp_path: Path) -> None:
+    # What inflates has no bound, so it is not even tried.
+    message = jwe.GeneralJSONEncryption({"enc": "A256CBC-HS512", "zip": "DEF"}, PLAIN)
+    key = RSAKey.import_key(signer()[0])
+    message.add_recipient({"alg": "RSA-OAEP"}, key)
+    names = ["RSA-OAEP", "A256CBC-HS512", "DEF"]
+    packed = jwe.encrypt_json(message, None, algorithms=names)
+    with pytest.raises(BadInput, match="not understood"):
+        read(tmp_path, packed, decrypt_key=signer()[0])

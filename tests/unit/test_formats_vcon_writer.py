@@ -176,6 +176,22 @@ def test_what_is_said_in_one_recording_of_two_channels_comes_back(tmp_path: Path
     assert found.timeline.segments[0].file == "dialog-0001.wav"
 
 
+def test_two_without_names_in_one_recording_stay_apart(tmp_path: Path) -> None:
+    data: dict[str, Json] = {"confidence": 0.5}
+    said = tuple(
+        Segment(n, "user", name, n * 10**9, n * 10**9, None, "hi", False, "a.wav", data)
+        for n, name in enumerate(["Ann", None, "Bob"])
+    )
+    people = (Participant("user"), Participant("user", "Ann"), Participant("user", "Bob"))
+    reading = replace(NOTHING, participants=people, timeline=Timeline(said))
+    sound = noise(0.1)
+    found = again(
+        tmp_path, reading, sounds=[Sound("a.wav", "audio/wav", len(sound), opener(sound))]
+    )
+    assert turns(found) == turns(reading)
+    assert found.timeline.segments[0].data == {"dialog": 1, **data}
+
+
 def test_words_annotations_tags_and_attachments_come_back(tmp_path: Path) -> None:
     words: Json = [{"word": "hi", "start": 0.5}]
     data: dict[str, Json] = {"words": words, "segments": [1], "confidence": 0.5}
