@@ -65,6 +65,7 @@ class Opened:
         self._room = room
         self._homes: dict[tuple[Compartment, str], ObjectRow] = {}
         self._readers: dict[str, RangeReader] = {}
+        self._metadata: describe.Metadata | None = None
         with room.catalogue.transaction() as tx:
             self._objects: Sequence[ObjectRow] = tx.objects(row.id)
             self.jobs: Sequence[JobRow] = tx.jobs(row.id)
@@ -83,7 +84,9 @@ class Opened:
 
     def metadata(self) -> describe.Metadata:
         """Names, tags and warnings."""
-        return describe.open_metadata(self._room.keys, self.row)
+        if self._metadata is None:
+            self._metadata = describe.open_metadata(self._room.keys, self.row)
+        return self._metadata
 
     def timeline(self) -> Timeline:
         """Transcript, segments and events."""
