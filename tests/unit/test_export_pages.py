@@ -241,3 +241,18 @@ def test_every_report_of_hostile_text_is_written_in_every_format(kind: str, form
 
 def rows(section: Section) -> list[tuple[object, ...]]:
     return [tuple(row) for b in section.blocks if isinstance(b, Table) for row in b.rows]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "labels"),
+    [
+        (1, ["0 s", "0.2 s", "0.4 s", "0.6 s", "0.8 s", "1 s"]),
+        (153, ["0:00", "0:30", "1:00", "1:30", "2:00", "2:30"]),
+        (2 * 3600, ["0:00", "30:00", "1:00:00", "1:30:00", "2:00:00"]),
+    ],
+)
+def test_the_axis_of_time_has_round_steps(seconds: int, labels: list[str]) -> None:
+    turn = records.record().session.timeline.segments[0]
+    root = drawn(pictures.timeline([turn], (), seconds * records.SECOND))
+    words = [e.text for e in root.iter(f"{SVG}text") if e.get("text-anchor") == "middle"]
+    assert words == labels

@@ -17,6 +17,10 @@ _SPAN = _WIDTH - _LEFT - _RIGHT
 _INK, _FAINT, _GRID = "#1f2933", "#6b7785", "#dde3e9"
 COLOURS = {"user": "#2a6fb0", "agent": "#c2702e", "system": "#6b7785", "silence": "#e3e8ed"}
 _LANES = 8
+_CLOCK_SECONDS = (
+    *(1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0),
+    *(3600.0, 7200.0, 14_400.0, 21_600.0, 43_200.0, 86_400.0),
+)
 _DOTS = 2_000
 
 
@@ -111,7 +115,8 @@ def _merged(segments: Iterable[Segment], total: int) -> Iterator[tuple[float, fl
 def _axis(total: int, top: float) -> Iterator[str]:
     """A time axis with round steps, its labels below."""
     seconds = total / _SECOND_NS
-    step = _step(seconds, 6)
+    round_ones = _CLOCK_SECONDS if seconds >= 3 else ()
+    step = next((size for size in round_ones if size >= seconds / 6), _step(seconds, 6))
     at = 0.0
     while at <= seconds * 1.0001:
         x = _LEFT + _SPAN * at / seconds
@@ -123,9 +128,6 @@ def _axis(total: int, top: float) -> Iterator[str]:
 def _step(highest: float, parts: int) -> float:
     """A round step, so that about `parts` of them reach `highest`."""
     rough = highest / parts
-    for size in (60, 300, 900, 3600, 14_400, 86_400):
-        if 30 < rough <= size:
-            return float(size)
     power = 10.0 ** (len(f"{int(rough)}") - 1) if rough >= 1 else 0.001
     while True:
         for factor in (1, 2, 5):
