@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import stat
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,7 @@ def deposited(answer: Answer) -> dict[str, Any]:
 
 def test_init_makes_a_home_that_is_its_owners_alone(tmp_path: Path) -> None:
     home = Home(tmp_path / "deep" / "home")
-    answer = home.run("init")
+    answer = home.script("init")
     assert answer.document.keys() == {"home", "public_key"}
     assert answer.document["home"] == str(home.folder)
     _name, key_hash, key = answer.document["public_key"].split("+", 2)
@@ -72,7 +71,7 @@ def test_init_makes_a_home_that_is_its_owners_alone(tmp_path: Path) -> None:
 def test_init_of_an_existing_home_is_refused_and_changes_nothing(home: Home) -> None:
     home.run("list")
     before = tree(home.folder)
-    answer = home.run("init", code=4)
+    answer = home.script("init", code=4)
     assert not answer.out
     assert answer.err
     assert tree(home.folder) == before
@@ -80,13 +79,13 @@ def test_init_of_an_existing_home_is_refused_and_changes_nothing(home: Home) -> 
 
 def test_where_no_home_is_nothing_is_found(tmp_path: Path) -> None:
     home = Home(tmp_path / "nowhere")
-    assert "strongroom init" in home.run("list", code=3).err
+    assert "strongroom init" in home.script("list", code=3).err
     assert not home.folder.exists()
 
 
 def test_home_is_chosen_by_option_before_the_environment(home: Home, tmp_path: Path) -> None:
     elsewhere = Home(tmp_path / "nowhere")
-    assert elsewhere.run("list", "--home", home.folder).document == {"sessions": []}
+    assert elsewhere.script("list", "--home", home.folder).document == {"sessions": []}
 
 
 # --- the documents -------------------------------------------------------------------------
@@ -268,11 +267,7 @@ def test_what_cannot_be_understood_ends_with_2_and_what_is_not_there_with_3(
     file = recordings.recording(tmp_path / "file.wav", seed=9)
     names = {"file": file, "id": session_id, "out": out, "missing": tmp_path / "no"}
 
-    def run(command: str) -> Answer:
-        return home.run(*command.format(**names).split(), code=None)
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        answers = dict(zip(commands, pool.map(run, commands), strict=True))
+    answers = {c: home.run(*c.format(**names).split(), code=None) for c in commands}
     assert {c: a.code for c, a in answers.items()} == dict.fromkeys(commands, code)
     assert [c for c, a in answers.items() if a.out or not a.err or "Traceback" in a.err] == []
     assert list(tmp_path.glob("*out*")) == []
@@ -288,7 +283,7 @@ def test_damage_ends_with_5_and_nothing_is_written(home: Home, tmp_path: Path) -
     stored.write_bytes(content)
     out = tmp_path / "out"
     for how in (("--originals",), ("--part", "a.wav")):
-        answer = home.run("fetch", session["id"], *how, "-o", out, code=5)
+        answer = home.script("fetch", session["id"], *how, "-o", out, code=5)
         assert not answer.out
     home.run("export", session["id"], "--format", "wav", "-o", out, code=5)
     assert list(tmp_path.glob("*out*")) == []
@@ -304,7 +299,7 @@ def test_damage_ends_with_5_and_nothing_is_written(home: Home, tmp_path: Path) -
 def test_a_back_end_that_is_away_ends_with_6(home: Home, tmp_path: Path) -> None:
     file = recordings.recording(tmp_path / "a.wav")
     (home.folder / "objects").rename(tmp_path / "unmounted")
-    answer = home.run("deposit", file, code=6)
+    answer = home.script("deposit", file, code=6)
     assert answer.document["sessions"] == []
     assert [r["path"] for r in answer.document["refused"]] == [str(file)]
     assert home.run("doctor", code=6).document["checks"]
@@ -345,7 +340,7 @@ def test_links_and_pipes_in_a_bundle_end_with_7(home: Home, tmp_path: Path) -> N
     (linked / "segments" / "02-user-9999ms.wav").symlink_to(secret)
     piped = recordings.bundle(tmp_path / "piped", PHRASES)
     os.mkfifo(piped / "segments" / "02-user-9999ms.wav")
-    answer = home.run("deposit", linked, piped, "/dev/zero", code=7)
+    answer = home.script("deposit", linked, piped, "/dev/zero", code=7)
     assert answer.document["sessions"] == []
     assert len(answer.document["refused"]) == 3
     assert home.objects() == []

@@ -11,7 +11,7 @@ def test_the_demo_seals_gives_back_refuses_and_cleans_up(tmp_path: Path) -> None
     home = Home(tmp_path / "untouched")
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    story = home.run("demo", TMPDIR=str(scratch))
+    story = home.script("demo", TMPDIR=str(scratch))
     told = story.document
     assert len(told["sessions"]) >= 2
     assert {s["state"] for s in told["sessions"]} == {"ready"}

@@ -36,7 +36,7 @@ class Archived:
 @pytest.fixture(scope="module")
 def archived(fixtures_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Archived:
     home = made(tmp_path_factory.mktemp("fixtures") / "home")
-    answer = home.run("deposit", fixtures_folder / "scenario", "--subject", "someone")
+    answer = home.script("deposit", fixtures_folder / "scenario", "--subject", "someone")
     assert answer.document["refused"] == []
     deposited = {Path(s["path"]): s for s in answer.document["sessions"]}
     with home.room() as room:

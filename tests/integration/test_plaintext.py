@@ -140,16 +140,16 @@ def test_nothing_in_clear_is_written_while_jobs_run_in_process(
     home = made(tmp_path / "home", TMPDIR=str(scratch))
     watching = watch(home, scratch, source)
     with watching.ing():
-        (session,) = home.run("deposit", source, *terms()).document["sessions"]
+        (session,) = home.script("deposit", source, *terms()).document["sessions"]
         assert session["state"] == "ready"
-        home.run("show", session["id"])
-        home.run("list", "--subject", SUBJECTS[0])
-        home.run("keys", "rotate")
+        home.script("show", session["id"])
+        home.script("list", "--subject", SUBJECTS[0])
+        home.script("keys", "rotate")
         out = tmp_path / "out"
-        home.run("fetch", session["id"], "--part", "full.wav", "-o", out)
+        home.script("fetch", session["id"], "--part", "full.wav", "-o", out)
         assert out.read_bytes() == (source / "full.wav").read_bytes()
-        home.run("export", session["id"], "--format", "ogg", "-o", out)
-        home.run("fixity", "--all")
+        home.script("export", session["id"], "--format", "ogg", "-o", out)
+        home.script("fixity", "--all")
     assert watching.rounds > 10
     assert watching.found == set()
 
@@ -160,7 +160,7 @@ def test_nothing_in_clear_is_written_by_a_worker_or_stays_after_a_kill(
     home = made(tmp_path / "home", TMPDIR=str(scratch), STRONGROOM_BROKER_URL=valkey_server.url)
     watching = watch(home, scratch, source)
     with watching.ing():
-        home.run("deposit", source, *terms())
+        home.script("deposit", source, *terms())
         with up(home, scratch / "worker.log") as worker:
             eventually(lambda: done(home))
             worker.terminate()
@@ -184,7 +184,7 @@ def test_nothing_in_clear_is_written_when_input_is_bad(
     manifest.write_text(manifest.read_text()[:-40])
     watching = watch(home, scratch, source)
     with watching.ing():
-        answer = home.run("deposit", source, *terms(), "--debug", code=7)
+        answer = home.script("deposit", source, *terms(), "--debug", code=7)
     assert watching.found == set()
     assert not any(phrase in answer.out + answer.err for phrase in PHRASES)
 
