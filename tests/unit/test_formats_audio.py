@@ -78,7 +78,7 @@ def test_a_format_that_was_named_must_be_the_one_that_is_there(recordings: Path)
 
 
 def test_an_unknown_format_is_a_usage_error_that_lists_the_known_ones(recordings: Path) -> None:
-    with pytest.raises(UsageError, match="scenario, .*wav, mp3, ogg, opus, flac, m4a, webm"):
+    with pytest.raises(UsageError, match=r"scenario, .*wav, mp3, ogg, opus, flac, m4a, webm"):
         formats.read(recordings / "call.mp3", "cassette")
 
 
