@@ -248,7 +248,8 @@ def test_what_is_away_puts_a_job_off_however_often_and_never_fails_it(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = deposited(home, recordings.recording(tmp_path / "0.wav"), "--no-wait")
-    monkeypatch.setattr(jobs, "LEASE_SECONDS", 0)
+    monkeypatch.setattr(jobs, "LEASE_SECONDS", 0.01)
+    monkeypatch.setattr(jobs, "_PAUSE_SECONDS", 0.01)
     calls = iter(range(100))
 
     def away(_bench: jobs.Bench) -> None:
@@ -258,9 +259,11 @@ def test_what_is_away_puts_a_job_off_however_often_and_never_fails_it(
     monkeypatch.setattr(jobs, "_handler", lambda *_: away)
     with home.room() as room:
         for _ in range(4 * jobs.ATTEMPTS):
+            time.sleep(0.02)
             with pytest.raises(BackendError):
                 jobs.run_next(room)
         assert next(calls) == 4 * jobs.ATTEMPTS
+        time.sleep(0.02)
         monkeypatch.undo()
         while jobs.run_next(room):
             pass
