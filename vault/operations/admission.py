@@ -18,12 +18,13 @@ from vault.model import (
     Original,
     PrivacyLevel,
     Reading,
+    SessionFilter,
     SessionRow,
     State,
     Timeline,
     Warn,
 )
-from vault.operations import describe
+from vault.operations import describe, retrieve
 from vault.operations.keys import DataKey, bucket_of
 from vault.operations.room import Room
 
@@ -98,8 +99,10 @@ def admit(room: Room, path: Path, reading: Reading, terms: Terms) -> Admitted:
 
     The level is the narrower of what the source was recorded under and what is asked for.
     What it keeps out is named in the warnings. Fields of the source go with the file they
-    came from. Raises `Refused` without consent where the
-    archive demands it, and for the level `disabled`.
+    came from. Whose data it is may be said by the depositor or by the source itself. That its
+    external id is here already is a warning, seen only by whoever may see that session; the
+    very same bytes are found out later and keep the warnings they had.
+    Raises `Refused` without consent where the archive demands it, and for the level `disabled`.
     """
     if room.consent_required:
         raise Refused("This archive asks for consent on record, and there is none.")
@@ -108,9 +111,13 @@ def admit(room: Room, path: Path, reading: Reading, terms: Terms) -> Admitted:
         raise Refused("The privacy level is `disabled`: nothing of this session may be stored.")
     terms, keeps = replace(terms, privacy_level=level), level.keeps
     warnings = list(reading.warnings)
-    if not (terms.subjects or terms.jurisdictions or terms.regimes):
+    named = (*terms.subjects, *reading.subjects, *terms.jurisdictions, *terms.regimes)
+    if not named:
         text = "No subject, jurisdiction or regime was named, so consent is unknown."
         warnings.append(Warn("consent-unknown", text))
+    if _is_known(room, terms.external_id or reading.external_id):
+        text = "A session of the same external id is here already; these are other bytes."
+        warnings.append(Warn("same-external-id", text))
     left = [o for o in reading.originals if o.kind not in keeps]
     for original in left:
         text = f"Left out, because the privacy level is {level}."
@@ -126,6 +133,14 @@ def admit(room: Room, path: Path, reading: Reading, terms: Terms) -> Admitted:
         source=reading.source if described else {},
     )
     return Admitted(path, terms, reading, left)
+
+
+def _is_known(room: Room, external_id: str | None) -> bool:
+    """Whether a session of that external id is stored, as far as the actor may know."""
+    if external_id is None:
+        return False
+    where = SessionFilter(lookups=(("external-id", room.keys.lookup("external-id", external_id)),))
+    return next(retrieve.sessions(room, where, limit=1), None) is not None
 
 
 def _wordless(timeline: Timeline) -> Timeline:
