@@ -1,4 +1,4 @@
-"""Three small sessions to try the archive on, made by the project itself (see README.md)."""
+"""Six small sessions to try the archive on, made by the project itself (see README.md)."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from pathlib import Path
 
 
 def folder() -> Path:
-    """The folder that holds the sample sessions: two bundles and a voicemail."""
+    """The folder that holds the sample sessions: one call in four formats, and two others."""
     return Path(str(files(__name__) / "sessions"))

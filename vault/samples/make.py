@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from vault.media import ffmpeg
 from vault.media.wav import write_header
 from vault.model import Json
-from vault.samples import folder
+from vault.samples import folder, retold
 
 RATE = 16_000
 VOICES = {"agent": "en-us+f3", "user": "en-gb+m3"}
@@ -118,6 +118,7 @@ def main(place: Path) -> None:
     _json(place / "pharmacy-refill" / "manifest.json", _manifest(refill))
     _bundle(place / "parcel-callback", _spoken(speaker, PARCEL))
     _voicemail(place, speaker.say("user", VOICEMAIL))
+    retold.main(place)
 
 
 def _resampled(sound: Sound, rate: int) -> Sound:

@@ -104,10 +104,10 @@ def _erred(data: Mapping[str, Json]) -> bool:
 
 
 def _stage(session: Session, name: str) -> Iterator[int]:
-    places: list[Mapping[str, Json]] = [s.data for s in session.timeline.segments]
-    places += [e.data for e in session.timeline.events]
-    for data in places:
-        value = data.get(name)
+    timeline = session.timeline
+    for data in [s.data for s in timeline.segments] + [e.data for e in timeline.events]:
+        inner = data.get("metadata")  # where VoiceMode puts it
+        value = data.get(name, inner.get(name) if isinstance(inner, dict) else None)
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
         if math.isfinite(value) and 0 <= value <= _YEAR_SECONDS:
