@@ -81,6 +81,11 @@ def test_latencies_are_those_measured_elsewhere(archived: Archived) -> None:
         assert latency["count"] == measured["n"]
         for ours, theirs in (("avg", "avg"), ("p50", "p50"), ("p95", "p95")):
             assert latency[f"{ours}_seconds"] == pytest.approx(measured[theirs]), path
+        # The kit in TypeScript takes the lower of two middles of the same times.
+        times = (e["data"].get("latency") for e in archived.shown[path]["events"])
+        found = sorted(time for time in times if time is not None and time >= 0)
+        lower = found[(len(found) - 1) // 2] if found else None
+        assert lower == pytest.approx(measured["p50_js_lower_median"]), path
 
 
 def test_warnings_are_those_found_elsewhere(archived: Archived) -> None:
@@ -102,6 +107,13 @@ def test_warnings_are_those_found_elsewhere(archived: Archived) -> None:
         mismatches = {m["file"]: m["wav_s"] for m in expected["audio_len_mismatch"]}
         decoded = {s["file"]: s["decoded_ns"] for s in archived.shown[path]["segments"]}
         assert {name: decoded[name] / 1e9 for name in mismatches} == pytest.approx(mismatches)
+        stated = {m["file"]: m["manifest_s"] for m in expected["audio_len_mismatch"]}
+        lasted = {
+            s["file"]: (s["end_ns"] - s["start_ns"]) / 1e9 for s in archived.shown[path]["segments"]
+        }
+        assert {name: lasted[name] for name in stated} == pytest.approx(stated, abs=1e-6)
+        manifest = json.loads((path / "manifest.json").read_text())
+        assert ("events" in manifest) == expected["has_events_key"], path
 
 
 def test_without_a_manifest_the_file_names_tell_the_turns(archived: Archived) -> None:

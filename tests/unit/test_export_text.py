@@ -240,3 +240,11 @@ def test_a_bundle_without_originals_says_so() -> None:
         codes = [w["code"] for w in json.loads(found.read("manifest.json"))["warnings"]]
         assert not [n for n in found.namelist() if "originals" in n]
     assert codes == ["originals-left-out"]
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "\n", '; "'])
+def test_no_cell_is_a_formula_where_another_separator_is_in_use(separator: str) -> None:
+    hostile = f"hello{separator}=HYPERLINK(1){separator}@SUM(1)"
+    written = escape.csv_cell(hostile)
+    assert f"{separator}'=HYPERLINK(1){separator}'@SUM(1)" in written
+    assert escape.csv_cell("Well - yes; and so on, -5 or ;)") == "Well - yes; and so on, -5 or ;)"

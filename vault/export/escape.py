@@ -14,6 +14,9 @@ _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 #: With any of these in front a spreadsheet takes a cell for a formula; the wide forms too.
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+#: Where a spreadsheet that separates by semicolon or tab begins a cell inside one of ours: it does
+#: not see our quotation marks, as they do not follow its own separator.
+_INNER_CELL = re.compile(r"((?:^|[;\t\r\n])[ \"]*)(?=[=+\-@＝＋－＠])")
 _NAME_BYTES = 120
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
@@ -37,6 +40,11 @@ def cell(text: str) -> str:
     """
     text = legal(text)
     return "'" + text if text.lstrip(" ").startswith(_FORMULA) else text
+
+
+def csv_cell(text: str) -> str:
+    """The same for CSV, whatever separator the spreadsheet that reads it goes by."""
+    return _INNER_CELL.sub(r"\1'", cell(text))
 
 
 def line(text: str) -> str:

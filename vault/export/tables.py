@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from vault.export import sheets
-from vault.export.escape import cell
+from vault.export.escape import csv_cell
 from vault.export.record import Order, Record, measured
 from vault.export.sheets import CELL_CHARACTERS, Cell, Sheet
 from vault.model import Segment
@@ -151,5 +151,5 @@ def _number(value: object) -> Cell:
 
 def _line(cells: Sequence[Cell]) -> bytes:
     stream = io.StringIO()
-    csv.writer(stream).writerow([cell(c) if isinstance(c, str) else c for c in cells])
+    csv.writer(stream).writerow([csv_cell(c) if isinstance(c, str) else c for c in cells])
     return stream.getvalue().encode(errors="replace")

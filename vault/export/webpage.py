@@ -24,7 +24,7 @@ h3 { font-size: 1.05rem; margin: 1.8rem 0 .5rem; }
 .sub { margin: .3rem 0 0; }
 dl { display: grid; grid-template-columns: 9rem 1fr; gap: .15rem 1rem; margin: 0 0 1rem; }
 dd { margin: 0; overflow-wrap: anywhere; }
-figure { margin: 1.2rem 0; }
+figure { margin: 1.2rem 0; } figcaption { font-size: .875rem; }
 svg { width: 100%; height: auto; display: block; }
 table { border-collapse: collapse; width: 100%; font-size: .875rem; }
 th { text-align: left; font-weight: normal; }
@@ -86,7 +86,9 @@ def _block(block: Block) -> Iterator[str]:
         case Text(text, note):
             yield f'<p class="{"note" if note else "text"}">{xml(text)}</p>\n'
         case Picture(svg, alt):
-            yield f'<figure role="img" aria-label="{xml(alt)}">{svg}</figure>\n'
+            # The caption is hidden from screen readers, which have read the label.
+            yield f'<figure><div role="img" aria-label="{xml(alt)}">{svg}</div>\n'
+            yield f'<figcaption class="note" aria-hidden="true">{xml(alt)}</figcaption></figure>\n'
 
 
 def _table(
