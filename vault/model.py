@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -196,6 +196,8 @@ class Reading:
     `metrics` are what the source itself states, under its own names; `source` is every other
     session-level field of it, kept so that writing the same format again loses nothing.
     `privacy_level` is the one the source was recorded under; a deposit may only narrow it.
+    `inside` gives the recordings that lie inside an original, anew at each call and one at a
+    time: each may be in memory until the next is asked for. None where there are none.
     """
 
     format: str
@@ -213,6 +215,12 @@ class Reading:
     tags: Sequence[str] = ()
     source: Mapping[str, Json] = field(default_factory=dict)
     privacy_level: PrivacyLevel = PrivacyLevel.FULL
+    inside: Callable[[], Iterable[Original]] | None = None
+
+    def recordings(self) -> Iterator[Original]:
+        """All its sound: the originals that are audio, and what lies inside others."""
+        yield from (original for original in self.originals if original.kind is Kind.AUDIO)
+        yield from self.inside() if self.inside is not None else ()
 
 
 @dataclass(frozen=True, slots=True)

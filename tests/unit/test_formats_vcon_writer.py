@@ -189,7 +189,7 @@ def test_two_without_names_in_one_recording_stay_apart(tmp_path: Path) -> None:
         tmp_path, reading, sounds=[Sound("a.wav", "audio/wav", len(sound), opener(sound))]
     )
     assert turns(found) == turns(reading)
-    assert found.timeline.segments[0].data == {"dialog": 1, **data}
+    assert found.timeline.segments[0].data == {"dialog": 1, "recording_ns": 0, **data}
 
 
 def test_words_annotations_tags_and_attachments_come_back(tmp_path: Path) -> None:

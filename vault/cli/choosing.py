@@ -92,14 +92,30 @@ def key(path: Path) -> bytes:
     """A private key from its file; `BadInput` where there is none."""
     from vault.errors import BadInput
 
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(_LARGEST_KEY_BYTES)
-    except OSError as error:
-        raise BadInput("The key file cannot be read.") from error
+    content = _read(path, "The key file cannot be read.")
     if b"PRIVATE KEY" not in content:
         raise BadInput("The key file holds no private key in PEM.")
     return content
+
+
+def pem(path: Path) -> bytes:
+    """Certificates or a public key from their file; `BadInput` where there are none."""
+    from vault.errors import BadInput
+
+    content = _read(path, "The certificate file cannot be read.")
+    if b"-----BEGIN " not in content:
+        raise BadInput("The certificate file holds nothing in PEM.")
+    return content
+
+
+def _read(path: Path, sorry: str) -> bytes:
+    from vault.errors import BadInput
+
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_LARGEST_KEY_BYTES)
+    except OSError as error:
+        raise BadInput(sorry) from error
 
 
 def privacy_level(text: str) -> PrivacyLevel:

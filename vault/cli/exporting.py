@@ -12,6 +12,8 @@ from vault.cli.choosing import MANY, Filters
 from vault.cli.desk import Desk, wrote
 
 if TYPE_CHECKING:
+    from vault.formats.promptkit_writer import Options
+    from vault.formats.vcon_envelope import Envelope
     from vault.operations.delivery import Exported
     from vault.operations.records import Choice
     from vault.operations.room import Room
@@ -54,6 +56,21 @@ def export(
     manifest: Annotated[
         bool, typer.Option("--manifest/--no-manifest", help="Of scenario: with manifest.json.")
     ] = True,
+    sign_with: Annotated[
+        Path | None, typer.Option(metavar="KEYFILE", help="Of vcon: sign it; an RSA key, PEM.")
+    ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="Of vcon: the signing key's certificate chain, PEM.")
+    ] = None,
+    recipient: Annotated[
+        Path | None,
+        typer.Option(metavar="CERT", help="Of vcon: encrypt it for this RSA certificate or key."),
+    ] = None,
+    provider: Annotated[str | None, typer.Option(help="Of promptkit: the provider.")] = None,
+    model: Annotated[str | None, typer.Option(help="Of promptkit: the model.")] = None,
+    custom: Annotated[
+        MANY, typer.Option(metavar="KEY=VALUE", help="Of promptkit: custom metadata.")
+    ] = None,
     anonymise: Anonymise = False,
     encrypt_to: EncryptTo = None,
     subject: choosing.Subjects = None,
@@ -83,6 +100,8 @@ def export(
         layout=audio,
         originals=originals,
         manifest=manifest,
+        envelope=_envelope(sign_with, certificate, recipient),
+        promptkit=_options(provider, model, custom),
         anonymise=anonymise,
         encrypt_to=encrypt_to or (),
     )
@@ -90,6 +109,38 @@ def export(
         choice = chosen(room, sessions, filters, everything=everything)
         done = exporting.export(room, choice, request, output, progress=progress)
     answer(desk, done)
+
+
+def _envelope(
+    sign_with: Path | None, certificate: Path | None, recipient: Path | None
+) -> Envelope | None:
+    """What a vCon is put into; None if nothing was asked for."""
+    from vault.errors import UsageError
+    from vault.formats.vcon_envelope import Envelope
+
+    if (sign_with is None) != (certificate is None):
+        raise UsageError("To sign takes both --sign-with KEYFILE and --certificate CHAIN.")
+    if sign_with is None and recipient is None:
+        return None
+    return Envelope(
+        sign_key=None if sign_with is None else choosing.key(sign_with),
+        chain=None if certificate is None else choosing.pem(certificate),
+        recipient=None if recipient is None else choosing.pem(recipient),
+    )
+
+
+def _options(provider: str | None, model: str | None, custom: MANY) -> Options | None:
+    """What a PromptKit recording says of itself; None if nothing was given."""
+    from vault.errors import UsageError
+    from vault.formats.promptkit_writer import Options
+
+    pairs = [one.partition("=") for one in custom or ()]
+    if not all(key and equals for key, equals, _ in pairs):
+        raise UsageError("--custom is KEY=VALUE.")
+    if provider is None and model is None and custom is None:
+        return None
+    fields = {key: value for key, _, value in pairs} if custom else None
+    return Options(provider_name=provider, model=model, custom=fields)
 
 
 def report(

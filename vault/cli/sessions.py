@@ -38,6 +38,10 @@ def deposit(
     decrypt_key: Annotated[
         Path | None, typer.Option(help="A PEM file that opens sessions which came encrypted.")
     ] = None,
+    trust_signer: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="CERT", help="Refuse a vCon that none of these PEM files signed."),
+    ] = None,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Leave the jobs for later.")] = False,
 ) -> int:
     """Seal finished sessions into the archive. The same bytes again change nothing."""
@@ -59,6 +63,7 @@ def deposit(
         class_name=class_,
         started_at=choosing.instant("--started-at", started_at),
         decrypt_key=None if decrypt_key is None else choosing.key(decrypt_key),
+        signers=b"\n".join(map(choosing.pem, trust_signer)) if trust_signer else None,
     )
     with desk.room() as room, desk.progress() as progress:
         outcome = take(room, paths, terms, wait=not no_wait, progress=progress)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
-from vault.errors import IntegrityError, NotFound, UsageError
-from vault.export.record import Order, Record, blocks
+from vault.errors import NotFound, UsageError
+from vault.export.record import Order, Record
 from vault.formats.pieces import Pieces
+from vault.formats.sound import beginnings, sound
 from vault.media.ffmpeg import SEEKING
 from vault.media.mix import CONTAINERS, Placed, decode, encode, mix, mixed_frames
-from vault.media.probe import shape_of, sniff
-from vault.model import Kind, Original
+from vault.media.probe import shape_of
+from vault.model import Original, Segment
 from vault.replay import tracks
 
 #: timeline: one mono file, everything at its time. stereo: the same, user left, agent right.
@@ -21,7 +22,6 @@ from vault.replay import tracks
 LAYOUTS = ("timeline", "stereo", "concat", "tracks")
 
 _HEAD_BYTES = 1 << 20
-_SNIFF_BYTES = 1 << 16
 _FALLBACK_RATE = 48_000
 
 
@@ -76,13 +76,13 @@ def track_files(
 def as_wav(original: Original) -> Iterator[bytes]:
     """A recording as a WAV file: as it is if it is one, else decoded."""
     take = _take(original, 0, None, "", "all")
-    return blocks(original) if take.container == "wav" else concat([take], "wav")
+    return take.open() if take.container == "wav" else concat([take], "wav")
 
 
 def full_wav(record: Record, order: Order) -> Iterator[bytes]:
     """The whole recording as a scenario bundle has it: the one that came, else a concatenation."""
-    for original in record.session.originals:
-        if original.name == "full.wav" and original.kind is Kind.AUDIO:
+    for original in record.session.recordings():
+        if original.name == "full.wav":
             return as_wav(original)
     return concat(takes(record, order), "wav")
 
@@ -101,18 +101,14 @@ def takes(record: Record, order: Order) -> Sequence[Take]:
     Sound that came in pieces is put together first, turn by turn. Raises `NotFound` where there
     is no audio.
     """
-    pieced = _pieced(record, order)
-    if pieced:
-        return pieced
-    recordings = {o.name: o for o in record.session.originals if o.kind is Kind.AUDIO}
+    pieces = pieced(record, order)
+    if pieces:
+        return pieces
+    recordings = {o.name: o for o in record.session.recordings()}
     if not recordings:
         raise NotFound("This session has no audio.")
     segments = record.session.timeline.segments
-    found = [
-        _take(recordings[s.file], s.start_ns, s.decoded_ns, s.role, s.speaker or s.role)
-        for s in segments
-        if s.file in recordings
-    ]
+    found = list(_spoken(segments, recordings))
     absent = sum(s.file is not None and s.file not in recordings for s in segments)
     if found:
         if absent:
@@ -126,7 +122,24 @@ def takes(record: Record, order: Order) -> Sequence[Take]:
     return [_take(whole, 0, None, "", "all")]
 
 
-def _pieced(record: Record, order: Order) -> Sequence[Take]:
+def _spoken(segments: Sequence[Segment], recordings: Mapping[str, Original]) -> Iterator[Take]:
+    """Each recording that segments name, once; nobody's own if several speak in it."""
+    starts = beginnings(segments)
+    said: dict[str, list[Segment]] = {}
+    for segment in segments:
+        if segment.file in recordings:
+            said.setdefault(segment.file, []).append(segment)
+    for name, turns in said.items():
+        one = turns[0]
+        if len({(turn.role, turn.speaker) for turn in turns}) == 1:
+            role, speaker = one.role, one.speaker or one.role
+        else:
+            role, speaker = "", "all"
+        length = one.decoded_ns if len(turns) == 1 else None
+        yield _take(recordings[name], starts[name], length, role, speaker)
+
+
+def pieced(record: Record, order: Order) -> Sequence[Take]:
     """The turns of a session whose sound is in the pieces that its events name."""
     originals = record.session.originals
     sizes = {original.name: original.size_bytes for original in originals}
@@ -155,11 +168,8 @@ def _piece_by_piece(
 def _take(
     original: Original, start_ns: int, decoded_ns: int | None, role: str, speaker: str
 ) -> Take:
-    with original.open() as stream:
-        container = sniff(stream.read(_SNIFF_BYTES))
-    if container is None:
-        raise IntegrityError("A recording of this session is in no known audio format.")
-    return Take(container, partial(blocks, original), start_ns, decoded_ns, role, speaker)
+    found = sound(original)
+    return Take(found.container, found.open, start_ns, decoded_ns, role, speaker)
 
 
 def timeline(takes: Sequence[Take], container: str, *, stereo: bool = False) -> Iterator[bytes]:

@@ -9,6 +9,8 @@ from enum import Enum
 from typing import Any
 
 from vault.formats.fields import Notes
+from vault.formats.promptkit_writer import Options
+from vault.formats.vcon_envelope import Envelope
 from vault.model import Json, Original, Part, Reading, Warn
 from vault.replay import metrics
 
@@ -50,7 +52,8 @@ class Order:
 
     `scope` is one of the six of `vault/export/README.md`, `originals` puts the files as they
     came into a bundle, `layout` is one of `vault.export.audio.LAYOUTS`, and `manifest` puts
-    the list of segments beside those of a scenario bundle.
+    the list of segments beside those of a scenario bundle. `envelope` is put around a vCon,
+    and `promptkit` is what a PromptKit recording says of itself.
     """
 
     made_at: datetime
@@ -58,6 +61,8 @@ class Order:
     originals: bool = False
     layout: str = "timeline"
     manifest: bool = True
+    envelope: Envelope | None = None
+    promptkit: Options | None = None
     notes: Notes = field(default_factory=Notes)
 
     def left(self, code: str, text: str, record: Record, file: str | None = None) -> None:

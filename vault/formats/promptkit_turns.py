@@ -7,6 +7,7 @@ or shortly before. A message without audio is a turn of no length.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,12 @@ MESSAGE, TRANSCRIPTION, INTERRUPTED = "message.created", "audio.transcription", 
 #: was spoken at most this long after it.
 AHEAD_NS, LATE_NS = 5_000_000_000, 30_000_000_000
 _MS_NS = 1_000_000
+_PLAYABLE = {
+    "payload": ("storage_ref", "checksum", "size", "mime_type"),
+    "metadata": ("sample_rate", "channels", "encoding", "bits_per_sample", "duration_ms"),
+}
+_PLACED = ("direction", "turn_id", "chunk_index", "is_final")
+_DRY = re.compile(r"[!-~]{0,1024}")
 
 
 @dataclass(slots=True)
@@ -50,6 +57,28 @@ def chunk_ns(data: dict[str, Json]) -> int:
         return 0
     bytes_, rate_, channels_, bits_ = known
     return min(NS_LIMIT, bytes_ * 8 * 1_000_000_000 // (rate_ * channels_ * bits_))
+
+
+def sound_of(event: Event) -> dict[str, Json]:
+    """Of a piece of audio only what it takes to find and play it; of any other event nothing.
+
+    Texts are kept where they are a word for a machine, and dropped where they could be a phrase.
+    """
+    if event.type not in AUDIO:
+        return {}
+    found: dict[str, Json] = {}
+    for part, names in _PLAYABLE.items():
+        value = event.data.get(part)
+        if isinstance(value, dict):
+            found[part] = {k: value[k] for k in names if k in value and _is_dry(value[k])}
+    found |= {k: event.data[k] for k in _PLACED if k in event.data and _is_dry(event.data[k])}
+    return found
+
+
+def _is_dry(value: Json) -> bool:
+    if isinstance(value, str):
+        return _DRY.fullmatch(value) is not None
+    return isinstance(value, int | float)
 
 
 def message_text(data: dict[str, Json]) -> str | None:

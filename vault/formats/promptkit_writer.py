@@ -158,8 +158,10 @@ def _recording(reading: Reading, options: Options) -> _Written:
 def _envelopes(reading: Reading) -> Envelopes | None:
     """What a PromptKit session kept to be written again; None for any other."""
     kept = reading.source.get("envelopes")
-    if reading.format != "promptkit" or not isinstance(kept, dict):
+    if reading.format != "promptkit":
         return None
+    if not isinstance(kept, dict):  # the privacy level kept the source's own fields out
+        return Envelopes({"session_id": reading.external_id or "session"}, dict(_TYPES))
     parts = {each.name: kept.get(each.name) for each in fields(Envelopes)}
     return Envelopes(**{name: part for name, part in parts.items() if isinstance(part, dict)})
 

@@ -27,10 +27,10 @@ def files(
     """The files of a bundle: (name, its blocks), in the order to be written.
 
     `full` is the whole recording; None leaves it out. A segment whose recording is not among
-    the originals is listed in the manifest with an empty `file`, so that nothing points to
+    the recordings is listed in the manifest with an empty `file`, so that nothing points to
     what is not there.
     """
-    recordings = {original.name: original for original in session.originals}
+    recordings = {original.name: original for original in session.recordings()}
     names: dict[int, str] = {}
     for segment in session.timeline.segments:
         if segment.file in recordings:

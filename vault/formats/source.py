@@ -78,10 +78,12 @@ class Source:
     `path` is as the user gave it. With `follow` (for what a user named) a link as the path
     itself is followed, and `BadInput` raised at once for what is no file or folder; without,
     every later call refuses it. Raises `BadInput` where there is nothing. `decrypt_key` (PEM)
-    opens a session that came encrypted, where its reader knows how.
+    opens a session that came encrypted, and one of `signers` (PEM certificates) must have
+    signed it, where its reader knows how.
     """
 
     decrypt_key: bytes | None = None
+    signers: bytes | None = None
 
     def __init__(self, path: str | os.PathLike[str], *, follow: bool = True) -> None:
         self.path = Path(path)

@@ -6,7 +6,7 @@
     attachments[]  timeline, tags, consent  → events, tags, `source`; all else → annotations
 
 Names of older versions are read as those of 0.4.0. A `url` is never followed. The file is the
-one original; a segment names a recording that lies inside as `recordings` does.
+one original; recordings inside it are `inside` the reading, named as its segments name them.
 
 Source: draft-ietf-vcon-vcon-core, and the vCons that its drafts' libraries wrote.
 """
@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from typing import BinaryIO
 
 from vault.errors import BadInput
@@ -86,11 +88,15 @@ def read(
     outer = _object(source.json(file), file)
     source.forget()
     key = source.decrypt_key if decrypt_key is None else decrypt_key
+    signers = source.signers if signers is None else signers
     inner = vcon_envelope.unwrap(outer, file, notes, decrypt_key=key, signers=signers)
     original = content.original(source, file, size, source.head(file))
     if inner is None:
         return [_sealed(name, outer, original, notes)]
-    return [_reading(name, _modern(inner, notes), file, original, notes)]
+    reading = _reading(name, _modern(inner, notes), file, original, notes)
+    if any(segment.file for segment in reading.timeline.segments):
+        reading = replace(reading, inside=partial(_inside, original, key))
+    return [reading]
 
 
 def recordings(
@@ -114,6 +120,12 @@ def recordings(
     if inner is not None:
         dialogs = Fields(_modern(inner, notes), "vcon", notes).objects("dialog")
         yield from embedded(dialogs or iter(()))
+
+
+def _inside(original: Original, decrypt_key: bytes | None) -> Iterator[Original]:
+    for found in recordings(original.open, decrypt_key=decrypt_key):
+        media_type = content.MEDIA_TYPES[found.container]
+        yield Original(found.name, Kind.AUDIO, media_type, found.size_bytes, found.open)
 
 
 def _is_vcon(document: dict[str, Json]) -> bool:

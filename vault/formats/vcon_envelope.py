@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from vault.errors import BadInput
@@ -31,6 +32,28 @@ _CONTENT = ("A128CBC-HS256", "A192CBC-HS384", "A256CBC-HS512", "A128GCM", "A192G
 _HEADER_BYTES = 1 << 16
 _SIGNERS_LIMIT = 16
 _LAYERS_LIMIT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What to put around a vCon, in PEM: a signature, encryption, or the one inside the other.
+
+    `sign_key` is an RSA key and `chain` its certificates, its own first; `recipient` is an RSA
+    public key or a certificate. Raises `BadInput` where they are not, or do not fit together.
+    """
+
+    sign_key: bytes | None = field(default=None, repr=False)
+    chain: bytes | None = None
+    recipient: bytes | None = None
+
+    def __post_init__(self) -> None:
+        self.seal(b"{}", "")
+
+    def seal(self, document: bytes, uuid: str) -> bytes:
+        """The vCon signed, then encrypted, as far as there are keys for it."""
+        if self.sign_key is not None:
+            document = sign(document, uuid, self.sign_key, self.chain or b"")
+        return document if self.recipient is None else encrypt(document, uuid, self.recipient)
 
 
 def is_signed(document: dict[str, Json]) -> bool:
@@ -62,6 +85,8 @@ def unwrap(
     for _ in range(_LAYERS_LIMIT):
         if is_encrypted(document):
             if decrypt_key is None:
+                if signers is not None and not signed:
+                    raise BadInput(f"{name!a} is encrypted, so nobody can tell who signed it.")
                 notes.add("encrypted", "Kept sealed as it came; its key opens it.", name)
                 return None
             data = _decrypt(document, decrypt_key, name)

@@ -15,6 +15,7 @@ from itertools import count
 
 from vault.formats import instants
 from vault.formats.fields import NS_LIMIT, Fields, Notes, end_of
+from vault.formats.sound import RECORDING_NS
 from vault.formats.vcon_attached import Attached, zeros
 from vault.formats.vcon_content import content
 from vault.formats.vcon_dates import instant
@@ -234,7 +235,9 @@ def _turn(index: int, dialog: Dialog, turn: Turn, people: People) -> Segment:
     person = _speaker(dialog, turn, people)
     start = dialog.start_ns + (turn.start_ns or 0)
     end = start if turn.end_ns is None else max(start, dialog.start_ns + turn.end_ns)
-    data = {"dialog": dialog.index, **turn.data}
+    data: dict[str, Json] = {"dialog": dialog.index, **turn.data}
+    if dialog.file is not None:
+        data[RECORDING_NS] = dialog.start_ns
     return Segment(
         index,
         person.role,

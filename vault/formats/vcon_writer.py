@@ -26,6 +26,7 @@ from typing import Any, BinaryIO
 from vault.errors import BadInput
 from vault.formats import instants
 from vault.formats.fields import speakers
+from vault.formats.sound import RECORDING_NS
 from vault.formats.source import JSON_BYTES_LIMIT
 from vault.formats.vcon_schema import party_texts, validate
 from vault.model import Annotation, Json, Participant, Reading, Segment
@@ -298,7 +299,8 @@ def _party(person: Participant) -> Json:
 
 
 def _words(segment: Segment) -> dict[str, Json]:
-    rest = {key: value for key, value in segment.data.items() if key != "dialog"}
+    own = {"dialog", RECORDING_NS}
+    rest = {key: value for key, value in segment.data.items() if key not in own}
     cut: dict[str, Json] = {"transcript_truncated": True} if segment.truncated else {}
     words = {"words": rest.pop("words")} if "words" in rest else {}
     more = {"data": rest} if rest else {}

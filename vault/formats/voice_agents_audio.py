@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from vault.errors import BadInput
-from vault.formats import content, gzipped
+from vault.formats import content, gzipped, sound
 from vault.formats.fields import NS_LIMIT, Fields, Notes
 from vault.formats.source import HEAD_BYTES, Source
 from vault.media import probe, wav
@@ -22,8 +22,8 @@ class Sound:
     """A recording: `media_type` tells what its bytes are, `facts` what is known of the sound.
 
     Raw samples are `audio/pcm;rate=…;channels=…` (signed, little-endian, 16 bits unless
-    `;bits=…`); what is packed is `application/gzip`, whatever it holds. `duration_ns` is None
-    where only a decoder can tell.
+    `;bits=…`); what is packed is `application/gzip`, with the same after it where it holds raw
+    samples. `duration_ns` is None where only a decoder can tell.
     """
 
     name: str
@@ -57,7 +57,10 @@ def hear(source: Source, name: str, metadata: Fields, notes: Notes) -> Sound:
     if called != container and not (called in {"ogg", "opus"} and container in {"ogg", "opus"}):
         held = container or "raw samples without a header"
         notes.add("mislabelled-media", f"The file is {held}, whatever its name says.", name)
-    return Sound(name, "application/gzip" if packed else media_type, duration, facts)
+    if packed:
+        _, semicolon, shape = media_type.partition(";")
+        media_type = sound.PACKED + semicolon + shape
+    return Sound(name, media_type, duration, facts)
 
 
 def _plain(source: Source, name: str) -> tuple[bytes, int]:

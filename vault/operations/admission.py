@@ -11,6 +11,8 @@ from pathlib import Path
 from policies.model import CLASSES, REGIMES
 from vault.errors import BadInput, Refused, UsageError
 from vault.formats import FORMATS
+from vault.formats.promptkit_turns import sound_of
+from vault.formats.sound import recording_of
 from vault.model import (
     Compartment,
     Kind,
@@ -29,6 +31,8 @@ from vault.operations.keys import DataKey, bucket_of
 from vault.operations.room import Room
 
 _BLOCK_BYTES = 1 << 20
+#: How often a file is in memory while what lies inside it is unpacked.
+_UNPACKED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Terms:
     class_name: str | None = None
     started_at: datetime | None = None
     decrypt_key: bytes | None = field(default=None, repr=False)
+    signers: bytes | None = None
 
     def check(self) -> None:
         """Raises `UsageError` for a value that does not exist."""
@@ -78,6 +83,11 @@ class Admitted:
     def content_bytes(self) -> int:
         """The size of the session as it was given, what is left out included."""
         return sum(o.size_bytes for o in (*self.reading.originals, *self.left))
+
+    @property
+    def memory_bytes(self) -> int:
+        """What to reckon with: what lies inside a file is unpacked in memory."""
+        return self.content_bytes * (_UNPACKED if self.reading.inside else 1)
 
     def metadata(self) -> describe.Metadata:
         """What can name people, to be sealed."""
@@ -122,7 +132,9 @@ def admit(room: Room, path: Path, reading: Reading, terms: Terms) -> Admitted:
     for original in left:
         text = f"Left out, because the privacy level is {level}."
         warnings.append(Warn("left-out", text, original.name))
-    timeline = reading.timeline if Kind.TRANSCRIPT in keeps else _wordless(reading.timeline)
+    timeline = reading.timeline
+    if Kind.TRANSCRIPT not in keeps:
+        timeline = _wordless(timeline, sound=Kind.AUDIO in keeps)
     kept = [o for o in reading.originals if o.kind in keeps]
     described = Kind.TRANSCRIPT in keeps or any(o.kind is Kind.METADATA for o in kept)
     reading = replace(
@@ -131,6 +143,7 @@ def admit(room: Room, path: Path, reading: Reading, terms: Terms) -> Admitted:
         timeline=timeline,
         warnings=warnings,
         source=reading.source if described else {},
+        inside=reading.inside if Kind.AUDIO in keeps else None,
     )
     return Admitted(path, terms, reading, left)
 
@@ -143,11 +156,22 @@ def _is_known(room: Room, external_id: str | None) -> bool:
     return next(retrieve.sessions(room, where, limit=1), None) is not None
 
 
-def _wordless(timeline: Timeline) -> Timeline:
-    """The same times with nothing that was said: no text, and of event data only latencies."""
-    segments = tuple(replace(s, text=None, data={}) for s in timeline.segments)
+def _wordless(timeline: Timeline, *, sound: bool) -> Timeline:
+    """The same times with nothing that was said: no text, and of data only latencies.
+
+    With `sound` also what it takes to find and play the sound that the level keeps.
+    """
+    segments = tuple(
+        replace(s, text=None, data=recording_of(s.data) if sound else {}) for s in timeline.segments
+    )
     events = tuple(
-        replace(e, data={k: v for k, v in e.data.items() if k == "latency"})
+        replace(
+            e,
+            data={
+                **{k: v for k, v in e.data.items() if k == "latency"},
+                **(sound_of(e) if sound else {}),
+            },
+        )
         for e in timeline.events
     )
     return Timeline(segments, events)

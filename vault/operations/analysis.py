@@ -6,9 +6,9 @@ import json
 from collections.abc import Collection, Sequence
 
 from vault.errors import BadInput, NotFound
-from vault.media import probe
+from vault.formats.sound import beginnings, sound
 from vault.media.measure import measure
-from vault.model import Compartment, Json, Kind, Part, Segment
+from vault.model import Compartment, Json, Part, Segment
 from vault.operations import retrieve
 from vault.operations.retrieve import Opened
 from vault.operations.room import Progress, Room, silent
@@ -16,7 +16,6 @@ from vault.replay.analysis import KINDS, VERSION, Heard, Options, analyse
 
 #: The part in which the job `analyse` keeps its results.
 PART = "analysis/analysis.json"
-_HEAD_BYTES = 1 << 16
 
 
 def analysis(
@@ -69,13 +68,10 @@ def _listen(
 ) -> tuple[list[Heard], dict[str, str]]:
     """Measure the recordings that segments name; without any, all there are.
 
-    Says of those that cannot be heard why not. One that several segments name is of the whole
-    session and begins with it.
+    Says of those that cannot be heard why not.
     """
-    starts: dict[str | None, int] = {}
-    for segment in segments:
-        starts[segment.file] = 0 if segment.file in starts else segment.start_ns
-    recordings = [p for p in opened.originals() if p.kind is Kind.AUDIO]
+    starts = beginnings(segments)
+    recordings = opened.recordings()
     named = [p for p in recordings if p.name in starts]
     heard, unheard = list[Heard](), dict[str, str]()
     for done, part in enumerate(named or recordings):
@@ -88,8 +84,5 @@ def _listen(
 
 
 def _hear(opened: Opened, part: Part, start_ns: int) -> Heard:
-    head = b"".join(opened.stream(part, 0, _HEAD_BYTES))
-    container = probe.sniff(head)
-    if container is None:
-        raise BadInput("No audio format is recognised in this file.")
-    return Heard(part.name, start_ns, measure(map(bytes, opened.stream(part)), container))
+    found = sound(opened.original(part))
+    return Heard(part.name, start_ns, measure(found.open(), found.container))

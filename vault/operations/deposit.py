@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from threading import Lock
 from typing import TypeAlias
@@ -35,8 +36,9 @@ from vault.operations.actors import may_read, permit
 from vault.operations.admission import Admitted, Terms, admit, blocks, lookup_rows, session_row
 from vault.operations.keys import DataKey, Keys
 from vault.operations.outcome import Deposited, Outcome
-from vault.operations.retrieve import Opened
+from vault.operations.retrieve import INSIDE, Opened
 from vault.operations.room import Progress, Room, silent
+from vault.operations.writer import ObjectWriter
 from vault.ports import Buffer, NewSession
 from vault.seal.pack import Packer
 from vault.seal.stream import fields
@@ -54,7 +56,7 @@ class _Sealed:
     admitted: Admitted
     session: SessionRow
     data_keys: dict[Compartment, DataKey]
-    stored: ObjectRow
+    stored: Sequence[ObjectRow]
     parts: Sequence[Part]
 
 
@@ -122,7 +124,7 @@ def _admitted(
     for given in paths:
         try:
             for source in formats.walk(given):
-                source.decrypt_key = terms.decrypt_key
+                source.decrypt_key, source.signers = terms.decrypt_key, terms.signers
                 try:
                     for reading in formats.read(source, terms.format):
                         yield admit(room, source.path, reading, terms)
@@ -185,7 +187,7 @@ def _begin(
     """Store one session, unless one of the same size turns out to be the same."""
     if admitted.content_bytes in sizes and (known := _known(room, admitted)) is not None:
         return known
-    if admitted.content_bytes <= _LARGE_BYTES:
+    if admitted.memory_bytes <= _LARGE_BYTES:
         return _store(room, admitted, silent)
     with one_large:
         return _store(room, admitted, progress)
@@ -236,7 +238,22 @@ def _store(room: Room, admitted: Admitted, progress: Progress) -> _Sealed:
     )
     fingerprint = _fingerprint(room, admitted, [p.sha256 for p in parts])
     session = session_row(room, admitted, fingerprint, data_keys)
-    return _Sealed(admitted, session, data_keys, row, parts)
+    inside = _store_inside(room, admitted, data_keys[Compartment.DERIVED])
+    return _Sealed(admitted, session, data_keys, [row, *inside], parts)
+
+
+def _store_inside(room: Room, admitted: Admitted, key: DataKey) -> list[ObjectRow]:
+    """Seal what lies inside an original into an object of its own, if there is anything."""
+    found = iter(admitted.reading.inside() if admitted.reading.inside else ())
+    first = next(found, None)
+    if first is None:
+        return []
+    with ObjectWriter(room, key, Compartment.DERIVED, INSIDE) as out:
+        for original in chain([first], found):
+            out.begin(original.name, original.kind, original.media_type)
+            for block in blocks(original):
+                out.write(original.name, block)
+    return [out.row]
 
 
 def _plaintext(packer: Packer, admitted: Admitted, progress: Progress) -> Iterator[Buffer]:
@@ -256,7 +273,8 @@ def _answer(room: Room, sealed: _Sealed, doubles: set[str]) -> Deposited:
     if sealed.session.id not in doubles:
         return _deposited(path, sealed.session, sealed.admitted.metadata(), sealed.parts)
     with suppress(BackendError):  # an orphan is left then, and `fixity --repair` finds it
-        room.store.delete(sealed.stored.store_key, sealed.stored.version)
+        for row in sealed.stored:
+            room.store.delete(row.store_key, row.version)
     with room.catalogue.transaction() as tx:
         known = tx.by_fingerprint(room.tenant, sealed.session.fingerprint)
     if known is None:
@@ -266,7 +284,7 @@ def _answer(room: Room, sealed: _Sealed, doubles: set[str]) -> Deposited:
 
 def _work(sealed: _Sealed) -> list[str]:
     """The names of the jobs that a session needs."""
-    sounds = any(p.kind is Kind.AUDIO for p in sealed.parts)
+    sounds = len(sealed.stored) > 1 or any(p.kind is Kind.AUDIO for p in sealed.parts)
     timeline = sealed.admitted.reading.timeline
     told = bool(timeline.segments or timeline.events)
     return [*(["transcode"] if sounds else []), *(["analyse"] if sounds or told else [])]
@@ -286,7 +304,7 @@ def _commit(room: Room, batch: Sequence[_Sealed]) -> set[str]:
             lookups = lookup_rows(room, s.session.id, s.admitted.metadata())
             work = [jobs.new(name, s.session.id, room.clock.now()) for name in _work(s)]
             session = replace(s.session, state=State.SEALED if work else State.READY)
-            new.append(NewSession(session, [s.stored], records, lookups, work))
+            new.append(NewSession(session, s.stored, records, lookups, work))
         with room.catalogue.transaction() as tx:
             if Keys.still_active(tx, keks.values()):
                 return tx.add_sessions(new)

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from vault.errors import BadInput, NotFound
+from vault.errors import BadInput, NotFound, UsageError
 from vault.export import age
 from vault.export.bundle import MANIFEST, manifest_of
 from vault.export.output import whole_folder
 from vault.export.record import Order, Record, warned
 from vault.export.writers import Each, Tree, Whole, writer
+from vault.formats.promptkit_writer import Options
+from vault.formats.vcon_envelope import Envelope
 from vault.model import Json
 from vault.operations.delivery import Delivery, Exported
 from vault.operations.records import Choice, count, records, redaction
@@ -24,7 +26,10 @@ _ID = r"[0-9a-f-]{36}"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to write. `layout` is of sound, `originals` of zip, `manifest` of scenario."""
+    """What to write. `layout` is of sound, `originals` of zip, `manifest` of scenario.
+
+    `envelope` is of vcon, `promptkit` of the two formats of that name.
+    """
 
     format: str
     layout: str = "timeline"
@@ -32,6 +37,15 @@ class Request:
     manifest: bool = True
     anonymise: bool = False
     encrypt_to: Sequence[str] = ()
+    envelope: Envelope | None = None
+    promptkit: Options | None = None
+
+    def check(self) -> None:
+        """Raises `UsageError` for an option that the format has no use for."""
+        if self.envelope is not None and self.format != "vcon":
+            raise UsageError("Only a vCon is signed, or encrypted for a certificate.")
+        if self.promptkit is not None and self.format not in {"promptkit", "promptkit-jsonl"}:
+            raise UsageError("Provider, model and custom fields are of promptkit alone.")
 
 
 def export(
@@ -47,6 +61,7 @@ def export(
     `BackendError` where anonymising or encrypting is asked for and not installed.
     """
     choice.check()
+    request.check()
     target = writer(request.format, request.layout)
     redact = redaction(wanted=request.anonymise)
     delivery = Delivery(age.recipients(request.encrypt_to) if request.encrypt_to else (), progress)
@@ -56,6 +71,8 @@ def export(
         originals=request.originals,
         layout=request.layout,
         manifest=request.manifest,
+        envelope=request.envelope,
+        promptkit=request.promptkit,
     )
     found = Counted(records(room, choice, order.notes, redact), progress, count(room, choice))
     files = _written(target, found, order, delivery, path, single=choice.single)

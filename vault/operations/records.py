@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING
 
 from vault.errors import BackendError, NotFound, UsageError
 from vault.export.record import Record
 from vault.formats.fields import Notes
-from vault.model import Json, Original, Part, Reading, SessionFilter, SessionRow, Timeline
+from vault.model import Json, Reading, SessionFilter, SessionRow, Timeline
 from vault.operations import analysis, retrieve
 from vault.operations.retrieve import Opened
 from vault.operations.room import Room
 from vault.replay.analysis import analyse
 from vault.replay.annotations import newest
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
-_BUFFER_BYTES = 1 << 18
 #: Where a redaction engine is found: a callable that gives a record without what names people.
 REDACTION = "strongroom.redaction"
 
@@ -121,7 +115,8 @@ def record(opened: Opened) -> Record:
         duration_ns=row.duration_ns,
         participants=metadata.participants,
         timeline=timeline,
-        originals=[_original(opened, p) for p in opened.originals()],
+        originals=[opened.original(p) for p in opened.originals()],
+        inside=lambda: map(opened.original, opened.inside()),
         metrics=metadata.stated,
         warnings=metadata.warnings,
         title=metadata.title,
@@ -150,54 +145,3 @@ def record(opened: Opened) -> Record:
 def _analyses(opened: Opened, timeline: Timeline) -> Mapping[str, Json]:
     """Those that the job kept; else those of the timeline alone, for listening takes long."""
     return analysis.kept(opened) or analyse(timeline, opened.row.duration_ns)
-
-
-def _original(opened: Opened, found: Part) -> Original:
-    return Original(
-        name=found.name,
-        kind=found.kind,
-        media_type=found.media_type,
-        size_bytes=found.size_bytes,
-        open=partial(_open, opened, found),
-    )
-
-
-def _open(opened: Opened, found: Part) -> io.BufferedReader:
-    return io.BufferedReader(_Sealed(opened, found), _BUFFER_BYTES)
-
-
-class _Sealed(io.RawIOBase):
-    """A part as a file that can be read and sought in; every byte is verified first."""
-
-    def __init__(self, opened: Opened, found: Part) -> None:
-        self._opened, self._part = opened, found
-        self._at = 0
-        self._blocks: Iterator[memoryview] | None = None
-        self._left = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._part.size_bytes}[whence]
-        if start + offset != self._at:
-            self._at, self._blocks, self._left = max(0, start + offset), None, memoryview(b"")
-        return self._at
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        if self._blocks is None:
-            self._blocks = self._opened.stream(self._part, self._at)
-        while not self._left:
-            block = next(self._blocks, None)
-            if block is None:
-                return 0
-            self._left = block
-        with memoryview(buffer).cast("B") as into:
-            size = min(len(into), len(self._left))
-            into[:size] = self._left[:size]
-        self._left = self._left[size:]
-        self._at += size
-        return size

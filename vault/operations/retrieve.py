@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from vault.errors import IntegrityError, NotFound, UsageError
 from vault.model import (
     Annotation,
     Compartment,
     JobRow,
+    Kind,
     ObjectRow,
+    Original,
     Part,
     SessionFilter,
     SessionRow,
@@ -25,6 +29,12 @@ from vault.ports import Buffer
 from vault.seal import pack
 from vault.seal.stream import RangeReader
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+#: The kind of object that holds recordings which lay inside an original.
+INSIDE = "inside"
+_BUFFER_BYTES = 1 << 18
 _PAGE = 500
 
 
@@ -111,6 +121,18 @@ class Opened:
         """The files as they came."""
         return [p for p in self.parts if p.compartment is Compartment.ORIGINAL]
 
+    def inside(self) -> list[Part]:
+        """The recordings that lay inside an original, as the deposit took them out."""
+        return [
+            p
+            for p in self.parts
+            if p.kind is Kind.AUDIO and self._homes[p.compartment, p.name].kind == INSIDE
+        ]
+
+    def recordings(self) -> list[Part]:
+        """All the sound that came with the session."""
+        return [*(p for p in self.originals() if p.kind is Kind.AUDIO), *self.inside()]
+
     def part(self, name: str) -> Part:
         """The part of that name, or of `compartment:name` where two share one."""
         compartment, _, rest = name.partition(":")
@@ -137,6 +159,14 @@ class Opened:
         except NotFound as error:
             raise IntegrityError("A sealed object is missing from the store.") from error
 
+    def original(self, part: Part) -> Original:
+        """A part as what it was before: a file that can be opened and sought in."""
+
+        def opened() -> io.BufferedReader:
+            return io.BufferedReader(_File(self, part), _BUFFER_BYTES)
+
+        return Original(part.name, part.kind, part.media_type, part.size_bytes, opened)
+
     def _reader(self, home: ObjectRow) -> RangeReader:
         # Ranges alone would never show that something was appended.
         stored = self._room.store.stat(home.store_key, home.version)
@@ -149,3 +179,40 @@ class Opened:
 
 def _fetch(room: Room, home: ObjectRow, start: int, stop: int) -> Iterable[Buffer]:
     return room.store.get(home.store_key, home.version, start, stop)
+
+
+class _File(io.RawIOBase):
+    """A part as a file that can be read and sought in; every byte is verified first."""
+
+    def __init__(self, opened: Opened, found: Part) -> None:
+        self._opened, self._part = opened, found
+        self._at = 0
+        self._blocks: Iterator[memoryview] | None = None
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._part.size_bytes}[whence]
+        if start + offset != self._at:
+            self._at, self._blocks, self._left = max(0, start + offset), None, memoryview(b"")
+        return self._at
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        if self._blocks is None:
+            self._blocks = self._opened.stream(self._part, self._at)
+        while not self._left:
+            block = next(self._blocks, None)
+            if block is None:
+                return 0
+            self._left = block
+        with memoryview(buffer).cast("B") as into:
+            size = min(len(into), len(self._left))
+            into[:size] = self._left[:size]
+        self._left = self._left[size:]
+        self._at += size
+        return size

@@ -1,0 +1,98 @@
+"""A recording as a decoder takes it, however it was kept: as it is, packed, or bare samples.
+
+Readers say in the media type what bytes alone do not tell: `rate` and `channels` of samples that
+have no header (little-endian, 16 bits unless `bits` says otherwise), packed or not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+
+from vault.errors import BadInput
+from vault.formats import gzipped
+from vault.media import probe, wav
+from vault.model import Json, Original, Segment
+
+#: In a segment's data: where the recording begins in which it is one of several turns.
+RECORDING_NS = "recording_ns"
+PACKED = "application/gzip"
+_HEAD_BYTES = 1 << 16
+_BLOCK_BYTES = 1 << 18
+#: WAV has no signed samples of 8 bits, so those are not among them.
+_SAMPLES = re.compile(
+    r"(?:audio/pcm|application/gzip);rate=(\d{1,6});channels=(\d{1,2})(?:;bits=(16|24|32))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """What to decode: `open` gives the bytes of a file in `container`, anew at each call."""
+
+    container: str
+    open: Callable[[], Iterator[bytes]]
+
+
+def sound(original: Original) -> Sound:
+    """The recording in an original, unpacked as a stream within the limits of `gzipped`.
+
+    Raises `BadInput` for what is no sound known here, or unpacks to far more than it should.
+    """
+    with original.open() as stream:
+        packed = gzipped.is_gzip(stream.read(3)) and original.media_type[:9] != "audio/pcm"
+    content = partial(_unpacked if packed else _blocks, original)
+    samples = _SAMPLES.fullmatch(original.media_type)
+    if samples is not None:
+        rate, channels, bits = (int(number or 16) for number in samples.groups())
+        if 0 < rate <= wav.MAX_RATE and 0 < channels <= wav.MAX_CHANNELS:
+            size = sum(map(len, content())) if packed else original.size_bytes
+            header = wav.write_header(rate, channels, bits, size // (channels * bits // 8))
+            return Sound("wav", lambda: chain([header], content()))
+    container = probe.sniff(_head(content()))
+    if container is None:
+        raise BadInput("No audio format is recognised in this file.")
+    return Sound(container, content)
+
+
+def recording_of(data: Mapping[str, Json]) -> dict[str, Json]:
+    """Of what a source says of a turn only what it takes to find its sound."""
+    return {RECORDING_NS: data[RECORDING_NS]} if type(data.get(RECORDING_NS)) is int else {}
+
+
+def beginnings(segments: Iterable[Segment]) -> dict[str, int]:
+    """Where each recording that segments name begins, in nanoseconds.
+
+    One that several name is of the whole session and begins with it, unless they say when.
+    """
+    starts: dict[str, int] = {}
+    for segment in segments:
+        if segment.file is not None:
+            stated = segment.data.get(RECORDING_NS)
+            start = 0 if segment.file in starts else segment.start_ns
+            starts[segment.file] = stated if isinstance(stated, int) else start
+    return starts
+
+
+def _head(blocks: Iterator[bytes]) -> bytes:
+    head = b""
+    while len(head) < _HEAD_BYTES and (block := next(blocks, None)) is not None:
+        head += block
+    return head[:_HEAD_BYTES]
+
+
+def _blocks(original: Original) -> Iterator[bytes]:
+    with original.open() as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            yield block
+
+
+def _unpacked(original: Original) -> Iterator[bytes]:
+    """What is packed, as far as it can be read; its reader has said where it is damaged."""
+    with original.open() as stream:
+        try:
+            yield from gzipped.inflate(stream, original.name)
+        except gzipped.Damaged:
+            return
