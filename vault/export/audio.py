@@ -127,7 +127,7 @@ def _spoken(segments: Sequence[Segment], recordings: Mapping[str, Original]) -> 
     starts = beginnings(segments)
     said: dict[str, list[Segment]] = {}
     for segment in segments:
-        if segment.file in recordings:
+        if segment.file is not None and segment.file in recordings:
             said.setdefault(segment.file, []).append(segment)
     for name, turns in said.items():
         one = turns[0]
