@@ -77,7 +77,7 @@ def records(room: Room, choice: Choice, notes: Notes, redact: Redact) -> Iterato
     Of many, one whose key was destroyed meanwhile is left out with a note; a session that was
     named and is not there is `NotFound`.
     """
-    for row in _rows(room, choice):
+    for row in rows(room, choice):
         try:
             found = record(Opened(room, row))
         except NotFound:
@@ -88,7 +88,8 @@ def records(room: Room, choice: Choice, notes: Notes, redact: Redact) -> Iterato
         yield redact(found)
 
 
-def _rows(room: Room, choice: Choice) -> Iterator[SessionRow]:
+def rows(room: Room, choice: Choice) -> Iterator[SessionRow]:
+    """The chosen sessions as the catalogue has them; `NotFound` for a named one that is not."""
     if choice.where is not None:
         return retrieve.sessions(room, choice.where)
     return iter([retrieve.session(room, one) for one in dict.fromkeys(choice.ids)])
