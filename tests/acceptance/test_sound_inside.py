@@ -6,6 +6,7 @@ import array
 import gzip
 import json
 import wave
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,12 @@ from tests.recordings import RATE, noise
 from tests.unit.test_formats_platform import ID, START, said, session, write
 from tests.unit.test_formats_vcon import VCONS, base64url, document, needs_vcons, recording
 from tests.unit.test_formats_vcon_envelope import UUID, signer
+from vault import formats
+from vault.errors import BadInput
 from vault.formats import vcon_envelope
 from vault.model import Json, PrivacyLevel
 from vault.operations import jobs
+from vault.operations.admission import Terms, admit
 
 PHRASE = "Please cancel my gym membership."
 PROMPTKIT = FIXTURES / "promptkit"
@@ -286,3 +290,30 @@ def test_audio_only_keeps_the_pieces_of_a_promptkit_call_and_none_of_its_words(
             assert len(events) == len(shown["events"])
     assert heard["audio_only"] == heard["full"]
     assert len(heard["full"]) > 10_000
+
+
+# --- every reader --------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not FIXTURES.is_dir(), reason="the real recordings are not beside this")
+def test_no_reader_lets_through_what_a_level_keeps_out(home: Home) -> None:
+    levels = (PrivacyLevel.AUDIO_ONLY, PrivacyLevel.METADATA_ONLY, PrivacyLevel.TRANSCRIPT_ONLY)
+    spoken: set[str] = set()
+    with home.room() as room:
+        for place in formats.walk(FIXTURES):
+            try:
+                readings = formats.read(place)
+            except BadInput:
+                continue
+            for reading, level in product(readings, levels):
+                if reading.privacy_level is not PrivacyLevel.FULL:
+                    continue
+                kept = admit(room, place.path, reading, Terms(privacy_level=level))
+                if level is PrivacyLevel.TRANSCRIPT_ONLY:
+                    assert not list(kept.reading.recordings()), place.path
+                    continue
+                texts = [s.text for s in reading.timeline.segments if len(s.text or "") > 11]
+                told = ascii((kept.metadata(), kept.reading.timeline))
+                assert not [text for text in texts if ascii(text)[1:-1] in told], place.path
+                spoken |= {reading.format} if texts else set()
+    assert spoken >= {"scenario", "voicemode", "promptkit", "vcon", "voice-agents-platform"}
