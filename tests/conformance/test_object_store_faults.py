@@ -93,7 +93,8 @@ class TestFaultyStore:
                 attempt()
             assert caught.value.retryable
         assert time.monotonic() - began < 40
-        assert len(faults.requests) == 9  # one layer of retries, three attempts each
+        at_once = shelf.kind == "s3"  # a small put is tried the short way first
+        assert len(faults.requests) == 9 + at_once  # one layer of retries, three attempts each
         assert len(shelf.whole()) == 1
 
     @pytest.mark.parametrize("where", ["partNumber=2", "uploadId"])

@@ -14,6 +14,7 @@ import re
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -52,6 +53,7 @@ class Entry:
     size_bytes: int
 
 
+@lru_cache(1024)
 def relative(name: str) -> str:
     """`name` as a clean relative POSIX path, or `BadInput`.
 

@@ -7,7 +7,6 @@ here at once, cached or not.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 import threading
@@ -131,7 +130,7 @@ class Keys:
     def keyed_hash(self, purpose: str, value: bytes) -> bytes:
         """A hash nobody can try values against without the tenant's key."""
         key = keys.object_key(self._tenant_root(), "keyed-hash", purpose)
-        return hmac.new(key, value, hashlib.sha256).digest()
+        return hmac.digest(key, value, "sha256")
 
     def tenant_key(self) -> DataKey:
         """Seals what belongs to the archive and to no session, such as the names of actors."""

@@ -15,7 +15,6 @@ below is ours because the class reads from the front only.
 from __future__ import annotations
 
 import hmac
-import struct
 from collections.abc import Callable, Iterable, Iterator
 
 from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
@@ -44,8 +43,8 @@ def fields(*values: str | bytes) -> bytes:
 
     Layout: for each value, its length in bytes as a 4-byte big-endian integer, then the bytes.
     """
-    encoded = (v.encode() if isinstance(v, str) else v for v in values)
-    return b"".join(struct.pack(">I", len(v)) + v for v in encoded)
+    encoded = [v.encode() if isinstance(v, str) else v for v in values]
+    return b"".join([part for v in encoded for part in (len(v).to_bytes(4, "big"), v)])
 
 
 def sealed_size(plain_bytes: int) -> int:
@@ -77,7 +76,8 @@ def seal(key: bytes, context: bytes, blocks: Iterable[Buffer]) -> Iterator[bytes
 
 def seal_bytes(key: bytes, context: bytes, plaintext: bytes) -> bytes:
     """A small object in one piece."""
-    return b"".join(seal(key, context, (plaintext,)))
+    encryptor = Cobblestone256Encryptor(key, context)
+    return encryptor.update(plaintext) + encryptor.finalize()
 
 
 def open_bytes(key: bytes, context: bytes, sealed: Buffer) -> bytes:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import base64
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 import boto3
 from botocore import exceptions as aws
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
@@ -43,8 +45,9 @@ def connect(address: SplitResult, *, home: Path) -> BucketStore:  # noqa: ARG001
 class Boto3Calls:
     """The operations on one bucket; see `vault.storage.calls.Calls`.
 
-    Retries are botocore's, `attempts` in all with growing pauses; an answer may take
-    `timeout_seconds`. Safe to share between threads, not with a forked child.
+    Retries are botocore's, `attempts` in all with growing pauses (a small put has one more,
+    before them); an answer may take `timeout_seconds`. Safe to share between threads, not with
+    a forked child.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Boto3Calls:
     ) -> None:
         self._store = store
         self._bucket = bucket
+        self._origin = ""  # of the bucket's server, where its name is part of the path
         self._config: dict[str, Any] = {
             "connect_timeout": min(timeout_seconds, 10),
             "read_timeout": timeout_seconds,
@@ -75,13 +79,17 @@ class Boto3Calls:
     @cached_property
     def _client(self) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
         with self._translated():
-            session = boto3.session.Session()
-            client = session.client("s3", config=Config(**self._config))
+            client = self._session.client("s3", config=Config(**self._config))
             host = urlsplit(client.meta.endpoint_url).hostname or ""
             if not host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
                 path_style = Config(**self._config, s3={"addressing_style": "path"})
-                client = session.client("s3", config=path_style)
+                client = self._session.client("s3", config=path_style)
+                self._origin = client.meta.endpoint_url
             return client
+
+    @cached_property
+    def _session(self) -> boto3.session.Session:
+        return boto3.session.Session()
 
     def put(
         self,
@@ -94,11 +102,36 @@ class Boto3Calls:
     ) -> str | None:
         # A bytearray, not bytes: botocore wraps bytes in a file, sends that with
         # "Expect: 100-continue" and so waits for one answer more.
-        digest = {"ChecksumSHA256": base64.b64encode(sha256).decode()}
+        declared = base64.b64encode(sha256).decode()
+        if lock is None and not new and (stored := self._put_at_once(name, body, declared)):
+            return _text(stored.get("x-amz-version-id"))
+        digest = {"ChecksumSHA256": declared}
         condition = {"IfNoneMatch": "*"} if new else {}
         answer = self._ask("put_object", name, Body=body, **digest, **condition, **_locking(lock))
         self._told(answer, "ETag")
         return _text(answer.get("VersionId"))
+
+    def _put_at_once(self, name: str, body: bytearray, declared: str) -> Mapping[str, str] | None:
+        """One signed request past botocore's event machinery: half its processor time.
+
+        Answers the headers of a plain yes. Anything else is None, and the same put made the
+        long way repeats it where that helps and says what is wrong where it does not.
+        """
+        credentials, region = self._session.get_credentials(), self._client.meta.region_name
+        if not self._origin or credentials is None or not region:
+            return None
+        headers = {"x-amz-checksum-sha256": declared, "Content-Type": "application/octet-stream"}
+        url = f"{self._origin}/{self._bucket}/{quote(name)}"
+        request = AWSRequest("PUT", url, headers, body)
+        try:
+            S3SigV4Auth(credentials.get_frozen_credentials(), "s3", region).add_auth(request)
+            # The client's own connections, with its proxies, certificates and time limits.
+            http = self._client._endpoint.http_session  # noqa: SLF001 - kept nowhere else
+            answer = http.send(request.prepare())
+        except aws.BotoCoreError:
+            return None
+        stored: Mapping[str, str] = answer.headers
+        return stored if answer.status_code == 200 and stored.get("ETag") else None
 
     def start(self, name: str, lock: Lock | None) -> str:
         answer = self._ask("create_multipart_upload", name, **_locking(lock))
