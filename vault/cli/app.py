@@ -11,7 +11,17 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from vault.cli import archive, exporting, following, installation, remarks, schedules, sessions
+from vault.cli import (
+    analysing,
+    archive,
+    conversing,
+    exporting,
+    following,
+    installation,
+    remarks,
+    schedules,
+    sessions,
+)
 from vault.cli.desk import Desk
 from vault.errors import StrongroomError, exit_code
 
@@ -38,6 +48,8 @@ def _globals(
 
 
 sessions.register(app)
+analysing.register(app)
+conversing.register(app)
 remarks.register(app)
 following.register(app)
 exporting.register(app)

@@ -112,7 +112,7 @@ def list_(
         found = [documents.summary(row) for row in retrieve.sessions(room, where, limit=limit)]
     lines = [
         f"{s['id']}  {str(s['started_at'])[:19]}  {duration(s['duration_ns']):>8}  "  # type: ignore[arg-type]  # int or None in this document
-        f"{s['format']:<10} {s['state']:<8} {s['class']}"
+        f"{s['format']:<21} {s['state']:<8} {s['class']}"
         for s in found
     ]
     desk.answer({"sessions": found}, lines)
@@ -160,7 +160,7 @@ def _deposited_lines(answer: dict[str, Any]) -> list[str]:
     word = "already" if answer["already"] else answer["state"]
     total = sum(o["bytes"] for o in answer["originals"])
     first = (
-        f"{answer['id']}  {word:<8} {answer['format']:<10} {duration(answer['duration_ns']):>8}"
+        f"{answer['id']}  {word:<8} {answer['format']:<21} {duration(answer['duration_ns']):>8}"
         f"  {len(answer['originals'])} files, {size(total)}  {answer['path']}"
     )
     return [first, *(_warning_line(w) for w in answer["warnings"])]

@@ -23,7 +23,7 @@ def said(
     """The exchanges of the chosen sessions that meet `where`; sessions with none are left out.
 
     Sessions come as in a list, newest deposit first, and each is opened when its turn comes.
-    With `regroup` an exchange counts to the conversation that the rule of continuity finds
+    With `regroup` they come as they began, and an exchange counts to the conversation that the rule of continuity finds
     (a pause of 300 s or another project ends one), whatever its source says; then all of them
     are held in memory. Raises `UsageError` for a bad pattern, `NotFound` for a session that
     was named and is not there.
@@ -35,8 +35,8 @@ def said(
 
 
 def regrouped(every: Iterable[Said]) -> list[Said]:
-    """The same with the conversation of each exchange by the rule of continuity."""
-    sessions = list(every)
+    """The same, the earliest session first, with conversations by the rule of continuity."""
+    sessions = sorted(every, key=lambda said: next(_times(said[1]), None) or _NEVER)
     placed = [
         (_NEVER if at is None else at, number, index)
         for number, (_, found) in enumerate(sessions)
