@@ -16,9 +16,12 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from vault.catalogue.failures import out_of_range, translated
 from vault.catalogue.gate import Held
+from vault.catalogue.tables import jobs_open
 from vault.catalogue.unit_of_work import SqlCatalogue
 from vault.errors import BackendError, BadInput, NotFound, Refused, StrongroomError, UsageError
 from vault.ports import Finding
+
+jobs_open.dialect_kwargs["postgresql_where"] = jobs_open.dialect_kwargs["sqlite_where"]
 
 #: Numbers of our advisory locks in the database's own space: "strongrm", "strongup".
 _WRITING = int.from_bytes(b"strongrm", "big")
