@@ -66,3 +66,19 @@ def test_two_parts_cannot_share_a_name() -> None:
 def test_a_manifest_of_a_newer_version_is_refused() -> None:
     with pytest.raises(IntegrityError):
         pack.load(b'{"version": 2, "parts": []}', Compartment.ORIGINAL)
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        *(b"", b"\xff", b"[", b"[]", b"{}", b"3", b"[" * 100_000, b'{"version": 1}'),
+        *(b'{"version": 1, "parts": [%b]}' % row for row in (b"0", b"[]", b"[1, 2, 3, 4, 5, 6]")),
+        b'{"version": 1, "parts": [["a", "audio", "audio/wav", 2, "", [[0, 3]]]]}',
+        b'{"version": 1, "parts": [["a", "audio", "audio/wav", -1, "", [[0, -1]]]]}',
+        b'{"version": 1, "parts": [["a", "noise", "audio/wav", 0, "", []]]}',
+        b'{"version": 1, "parts": [["a", "audio", "audio/wav", 0, "", [[0]]]]}',
+    ],
+)
+def test_a_damaged_manifest_is_refused_in_our_own_words(manifest: bytes) -> None:
+    with pytest.raises(IntegrityError):
+        pack.load(manifest, Compartment.ORIGINAL)

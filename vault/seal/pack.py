@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from vault.errors import IntegrityError
 from vault.model import Compartment, Kind, Part
@@ -108,14 +109,28 @@ def dump(parts: Sequence[Part]) -> bytes:
 
 
 def load(manifest: bytes, compartment: Compartment) -> list[Part]:
-    """The parts again; `IntegrityError` for a manifest of another version."""
-    document = json.loads(manifest)
-    if document.get("version") != 1:
-        raise IntegrityError("A manifest was written by a newer version of strongroom.")
-    return [
-        Part(name, Kind(kind), compartment, media_type, size, sha256, tuple(map(tuple, extents)))
-        for name, kind, media_type, size, sha256, extents in document["parts"]
-    ]
+    """The parts again; `IntegrityError` for a manifest that is damaged, or of another version."""
+    try:
+        document = json.loads(manifest)
+        if document["version"] == 1:
+            return [_part(row, compartment) for row in document["parts"]]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise IntegrityError("A manifest is damaged.") from error
+    raise IntegrityError("A manifest was written by a newer version of strongroom.")
+
+
+def _part(row: list[Any], compartment: Compartment) -> Part:
+    """One row of a manifest. Raises `ValueError` or `TypeError` for what is none."""
+    name, kind, media_type, size, sha256, listed = row
+    extents = tuple((offset, length) for offset, length in listed)
+    numbers = [size, *(number for extent in extents for number in extent)]
+    if not all(type(text) is str for text in (name, media_type, sha256)):
+        raise TypeError("text")
+    if not all(type(number) is int and number >= 0 for number in numbers):
+        raise TypeError("number")
+    if sum(length for _, length in extents) != size:
+        raise ValueError("size")
+    return Part(name, Kind(kind), compartment, media_type, size, sha256, extents)
 
 
 def stream(
