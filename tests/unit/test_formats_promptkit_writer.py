@@ -163,6 +163,12 @@ def test_instants_keep_every_nanosecond_and_their_offset(text: str, *, plain: bo
     assert (instants.write(at, instants.zone(text)) == text) is plain
 
 
-@pytest.mark.parametrize("text", ["", "2026-01-15", "2026-02-30T00:00:00Z", "2026-01-15T09:30:00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "2026-01-15", "2026-02-30T00:00:00Z", "2026-01-15T09:30:00"),
+        *("9000-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59"),  # a session would not end in time
+    ],
+)
 def test_what_is_no_instant_is_none(text: str) -> None:
     assert instants.parse(text) is None

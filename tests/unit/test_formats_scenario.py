@@ -191,7 +191,8 @@ def test_the_start_is_when_the_manifest_was_written_less_the_duration(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "when", ["yesterday", 5, "0001-01-01T00:00:00+00:00", "9999-12-31T23:59-23:59"]
+    "when",
+    ["yesterday", 5, "0001-01-01T00:00:00+00:00", "9999-12-31T23:59-23:59", "9000-01-01T00:00Z"],
 )
 def test_an_impossible_date_is_a_warning(tmp_path: Path, when: Json) -> None:
     reading = read(bundle(tmp_path / "b", segment(), generated_at=when))

@@ -373,6 +373,7 @@ def test_twilio_durations_are_whole_seconds_as_text(
         ("15 Jan 2026 09:30:00", NINE_THIRTY),
         ("yesterday", None),
         ("Thu, 15 Jan 1960 09:30:00 +0000", None),
+        ("Fri, 31 Dec 9999 23:59:59 +0000", None),
         ("Thu, 99 Jan 2026 09:30:00 +9999", None),
         ("(" * 5000, None),
     ],

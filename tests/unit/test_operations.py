@@ -77,6 +77,8 @@ def test_a_privacy_level_keeps_sound_and_words_only_if_it_says_so(level: Privacy
         Terms(jurisdictions=["de"]),
         Terms(jurisdictions=["US-CALI"]),
         Terms(started_at=datetime(2026, 1, 1)),  # noqa: DTZ001  what is refused
+        Terms(started_at=datetime(9999, 12, 31, tzinfo=UTC)),  # it would end past the calendar
+        Terms(started_at=datetime(1969, 12, 31, tzinfo=UTC)),
     ],
 )
 def test_terms_that_mean_nothing_are_usage_errors(terms: Terms) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,6 +85,10 @@ def instant(option: str, text: str | None) -> datetime | None:
         raise UsageError(f"{option} is not an ISO 8601 instant.") from error
     if found.tzinfo is None:
         raise UsageError(f"{option} needs an offset, as in 2026-01-31T09:30:00+01:00.")
+    try:
+        found.astimezone(UTC)
+    except OverflowError:
+        raise UsageError(f"{option} lies outside of the calendar.") from None
     return found
 
 

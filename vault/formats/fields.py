@@ -11,14 +11,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from vault.formats import instants
 from vault.model import Event, Json, Participant, Segment, Warn
 
 NOTES_LIMIT = 10_000
 #: No session is longer than a year; a larger time is an epoch or an error.
 NS_LIMIT = 366 * 86_400 * 10**9
 INDEX_LIMIT = 10**9
-#: The end of the year 9999, past which no calendar here reaches.
-EPOCH_NS_LIMIT = 253_402_300_799 * 10**9
+#: What begins later may end past the calendar.
+EPOCH_NS_LIMIT = instants.LATE_NS - 1
 
 #: What sources call the three roles.
 ROLES = {
@@ -171,9 +172,9 @@ class Fields:
             except (ValueError, OverflowError):
                 self.bad(key, "an ISO 8601 instant")
                 continue
-            if found.year >= 1970:
+            if instants.is_possible(found):
                 return found
-            self.bad(key, "an instant since 1970")
+            self.bad(key, "an instant since 1970 and before 9000")
         return None
 
     def role(self, *keys: str) -> tuple[str, str | None]:

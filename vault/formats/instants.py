@@ -17,10 +17,22 @@ _FORM = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: A session's length, or the time it is kept, counted on from before this, is in the calendar.
+_LATE = datetime(9000, 1, 1, tzinfo=UTC)
+#: The same in nanoseconds since 1970.
+LATE_NS = int(_LATE.timestamp()) * SECOND_NS
+
+
+def is_possible(at: datetime) -> bool:
+    """Whether something recorded can have begun then: since 1970 and before the year 9000."""
+    return _EPOCH <= at < _LATE
 
 
 def parse(text: str) -> int | None:
-    """Nanoseconds since 1970 UTC; None for anything else. Past nine digits it is cut."""
+    """Nanoseconds since 1970 UTC; None for anything else, and from the year 9000 on.
+
+    Past nine digits it is cut.
+    """
     found = _FORM.fullmatch(text)
     if found is None:
         return None
@@ -36,7 +48,7 @@ def _seconds(clock: str, zone: str) -> int | None:
         at = datetime.fromisoformat(clock.upper() + zone.upper())
     except ValueError:
         return None
-    return (at - _EPOCH) // timedelta(seconds=1)
+    return (at - _EPOCH) // timedelta(seconds=1) if at < _LATE else None
 
 
 def zone(text: str) -> timezone:

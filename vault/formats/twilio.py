@@ -14,6 +14,7 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from vault.formats import instants
 from vault.formats.fields import Fields
 from vault.formats.single import SECOND, Told, epoch, rest
 from vault.model import Json, Kind
@@ -57,7 +58,7 @@ def _date(document: Fields, key: str) -> datetime | None:
         found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError, TypeError, IndexError):
         found = datetime.min.replace(tzinfo=UTC)
-    if found.year >= 1970:
+    if instants.is_possible(found):
         return found
     document.bad(key, "an RFC 2822 date since 1970")
     return None

@@ -20,8 +20,8 @@ def instant(item: Fields, key: str) -> int | None:
     if since is None:
         item.bad(key, "a date")
         return None
-    if since < 0:
-        item.bad(key, "a date since 1970")
+    if not 0 <= since < instants.LATE_NS:
+        item.bad(key, "a date since 1970 and before 9000")
         return None
     return since
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from vault.errors import BadInput
-from vault.formats import jsontext
+from vault.formats import instants, jsontext
 from vault.formats.fields import NS_LIMIT, Fields, Notes
 from vault.model import Json
 
@@ -104,7 +104,7 @@ def _stamp(rows: Rows, index: int) -> datetime | None:
         except ValueError:
             pass  # which is noted below
         else:
-            if found.tzinfo is not None and 1970 < found.year < 9999:
+            if found.tzinfo is not None and instants.is_possible(found):
                 return found
     if text is None:
         rows.note(index, "bad-field", "there is no timestamp.")

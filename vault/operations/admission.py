@@ -10,7 +10,7 @@ from pathlib import Path
 
 from policies.model import CLASSES, REGIMES
 from vault.errors import BadInput, Refused, UsageError
-from vault.formats import FORMATS
+from vault.formats import FORMATS, instants
 from vault.formats.promptkit_turns import sound_of
 from vault.formats.sound import recording_of
 from vault.model import (
@@ -68,6 +68,8 @@ class Terms:
                 )
         if self.started_at is not None and self.started_at.tzinfo is None:
             raise UsageError("--started-at needs an offset, as in 2026-01-31T09:30:00+01:00.")
+        if self.started_at is not None and not instants.is_possible(self.started_at):
+            raise UsageError("--started-at is an instant since 1970 and before the year 9000.")
 
 
 @dataclass(frozen=True, slots=True)
