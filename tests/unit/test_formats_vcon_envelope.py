@@ -273,6 +273,24 @@ def test_keys_that_do_not_belong_together_or_are_weak_are_refused() -> None:
         vcon_envelope.encrypt(PLAIN, UUID, b"no key at all")
 
 
+def test_a_certificate_whose_key_cannot_be_read_is_refused() -> None:
+    body = base64.b64decode(b"".join(signer()[1].splitlines()[1:-1]))
+    rsa_id = bytes.fromhex("06092a864886f70d010101")
+    for changed in (body.replace(rsa_id, b"\x06\x09" + bytes([0x2A] * 9)), unreadable(body)):
+        inner = base64.b64encode(changed)
+        pem = b"-----BEGIN CERTIFICATE-----\n%b\n-----END CERTIFICATE-----\n" % inner
+        with pytest.raises(BadInput):
+            vcon_envelope.encrypt(PLAIN, UUID, pem)
+        with pytest.raises(BadInput):
+            vcon_envelope.sign(PLAIN, UUID, signer()[0], pem)
+
+
+def unreadable(certificate: bytes) -> bytes:
+    """The certificate with the first integer of its RSA key made something else."""
+    at = certificate.index(bytes.fromhex("0282010100"))
+    return certificate[:at] + b"\x04" + certificate[at + 1 :]
+
+
 def test_headers_that_ask_for_more_are_refused_by_name(tmp_path: Path) -> None:
     critical = {"alg": "RS256", "b64": True, "crit": ["b64"]}
     made = signed()

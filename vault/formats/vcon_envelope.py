@@ -183,7 +183,11 @@ def sign(document: bytes, uuid: str, private_key: bytes, certificates: bytes) ->
     vcon_keys.private_key(private_key)
     key = RSAKey.import_key(private_key)
     chain = vcon_keys.certificates(certificates)
-    if vcon_keys.public_key(chain[0]).thumbprint() != key.thumbprint():
+    try:
+        same = vcon_keys.public_key(chain[0]).thumbprint() == key.thumbprint()
+    except ValueError:
+        same = False  # a key of another kind
+    if not same:
         raise BadInput("The first certificate is not that of the signing key.")
     x5c = [base64.b64encode(vcon_keys.der(each)).decode() for each in chain]
     member: Any = {"protected": {"alg": "RS256"}, "header": {"x5c": x5c, "uuid": uuid}}

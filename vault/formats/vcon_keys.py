@@ -38,9 +38,9 @@ def recipient_key(pem: bytes) -> Key:
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
     from joserfc.jwk import RSAKey
 
-    if b"BEGIN CERTIFICATE" in pem:
-        pem = _pem(certificates(pem)[0])
     try:
+        if b"BEGIN CERTIFICATE" in pem:
+            pem = _pem(certificates(pem)[0])
         key = load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm):
         raise BadInput("The recipient's key is neither a public key nor a certificate.") from None
