@@ -277,7 +277,10 @@ def test_fields_of_wrong_types_are_noted_and_the_row_stays(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     "text",
-    ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "yesterday", "", "2026-02-30T00:00"],
+    [
+        *("9999-12-31T23:59:59-23:59", "9998-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59"),
+        *("yesterday", "", "2026-02-30T00:00"),
+    ],
 )
 def test_a_time_that_is_none_places_its_row_at_the_one_before(tmp_path: Path, text: str) -> None:
     later = "2026-01-10T12:00:09+10:00"
@@ -448,6 +451,15 @@ def test_a_recording_that_no_row_names_is_told_and_stays_out(tmp_path: Path) -> 
     reading = one(tmp_path)
     assert [(w.code, w.file) for w in reading.warnings] == [("orphan-file", "audio/2026/01/x.wav")]
     assert len(reading.originals) == 1
+
+
+def test_a_recording_that_no_row_names_and_nobody_can_name_is_told_without_its_name(
+    tmp_path: Path,
+) -> None:
+    log(tmp_path, row())
+    (tmp_path / "audio").mkdir()
+    (tmp_path / "audio" / os.fsdecode(b"caf\xe9.wav")).write_bytes(noise(0.1))
+    assert [(w.code, w.file) for w in one(tmp_path).warnings] == [("orphan-file", None)]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -53,8 +53,11 @@ class Recordings:
             return None
         return looked
 
-    def orphans(self) -> Iterator[str]:
-        """The files in `audio` that no row named, as far as a folder was given."""
+    def orphans(self) -> Iterator[str | None]:
+        """The files in `audio` that no row named, as far as a folder was given.
+
+        None for one whose name cannot be written down.
+        """
         if not self._source.is_folder:
             return
         folders = [AUDIO]
@@ -65,7 +68,7 @@ class Recordings:
                 if entry.kind == "folder" and name.count("/") < _DEPTH:
                     folders.append(name)
                 elif entry.kind == "file" and name not in self._owners:
-                    yield name
+                    yield _sayable(name)
 
     def _first(self, places: Iterator[str]) -> Looked | None:
         for name in places:
@@ -77,6 +80,13 @@ class Recordings:
                     continue
                 raise
             return content.look(self._source, name, size)
+        return None
+
+
+def _sayable(name: str) -> str | None:
+    try:
+        return relative(name)
+    except BadInput:
         return None
 
 
