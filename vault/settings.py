@@ -73,8 +73,10 @@ def load(home: Path | None = None) -> Settings:
 
 
 def _recorded(folder: Path) -> dict[str, str]:
-    document = read_home(folder, missing_ok=True)
-    return {k: v for k, v in document.get("settings", {}).items() if isinstance(v, str)}
+    recorded = read_home(folder, missing_ok=True).get("settings", {})
+    if not isinstance(recorded, dict):
+        raise BackendError(f"{folder / HOME_FILE} is damaged.")
+    return {k: v for k, v in recorded.items() if isinstance(v, str)}
 
 
 def read_home(folder: Path, *, missing_ok: bool = False) -> dict[str, Any]:
@@ -86,7 +88,7 @@ def read_home(folder: Path, *, missing_ok: bool = False) -> dict[str, Any]:
         if missing_ok:
             return {}
         raise NotFound(f"There is no archive in {folder}: run `strongroom init` first.") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BackendError(f"{path} cannot be read.") from error
     if not isinstance(document, dict):
         raise BackendError(f"{path} is damaged.")
