@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from vault import errors
@@ -38,6 +41,26 @@ def test_a_global_option_without_its_value_is_a_usage_error(
     assert run(["list", "--home"]) == 2
     said = capsys.readouterr()
     assert (said.out, "--home" in said.err) == ("", True)
+
+
+def test_an_argument_that_is_no_text_is_a_usage_error_unless_a_file_is_called_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    latin = os.fsdecode(b"caf\xe9")
+    assert run(["title", latin, "Lost"]) == 2
+    assert "UTF-8" in capsys.readouterr().err
+    (tmp_path / latin).write_bytes(b"")
+    assert run(["deposit", str(tmp_path / latin), "--no-such-option"]) == 2
+    assert "UTF-8" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("document", ["[]", '{"settings": []}', "{", "[" * 100_000, "\xff"])
+def test_a_damaged_home_file_is_a_back_end_that_is_unavailable(
+    tmp_path: Path, document: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "home.json").write_text(document, encoding="latin-1")
+    assert run(["--home", str(tmp_path), "list"]) == 6
+    assert "Unexpected" not in capsys.readouterr().err
 
 
 def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,6 +61,8 @@ installation.register(app)
 def run(arguments: list[str] | None = None) -> int:
     """Run one command; its exit code, as the contract says."""
     given = _globals_first(sys.argv[1:] if arguments is None else arguments)
+    if not all(map(_is_text, given)):
+        return _end("An argument is neither UTF-8 text nor a file that is there.", 2)
     try:
         result = typer.main.get_command(app).main(given, "strongroom", standalone_mode=False)
         sys.stdout.flush()
@@ -83,6 +85,15 @@ def _explain(error: BaseException) -> int:
     if isinstance(error, StrongroomError):
         return _end(str(error), exit_code(error))
     return _end(f"Unexpected {type(error).__name__}; --debug shows where.", 1)
+
+
+def _is_text(argument: str) -> bool:
+    """Whether it can be kept and looked up: UTF-8, and if not, at least the name of a file."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return Path(argument).exists()
+    return True
 
 
 def _end(message: str, code: int) -> int:
