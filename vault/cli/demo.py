@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vault.cli import comparing
 from vault.cli.desk import Desk, duration, size
 from vault.errors import IntegrityError
 
@@ -15,18 +17,21 @@ if TYPE_CHECKING:
     from vault.operations.outcome import Deposited
     from vault.operations.room import Room
 
+#: In each of the four recordings of the call, user and agent both speak then.
+_INTERRUPTED_NS = 12_450_000_000
 _NEXT = """
 Now with a home of your own:
   strongroom init                          make it (in ~/.strongroom)
   strongroom doctor                        what it can and cannot promise
   strongroom deposit FOLDER --subject ID   put sessions in
   strongroom list, strongroom show ID      find them again
+  strongroom analyse ID                    how it went; `exchanges` searches what was said
   strongroom fetch ID --originals -o DIR   have them back, byte for byte
 README.md goes on from here; SECURITY.md says who can read what."""
 
 
 def play(desk: Desk) -> None:
-    """Deposit, look at what is stored, fetch and compare, tamper and be refused."""
+    """Deposit, compare, replay, look at what is stored, fetch, tamper and be refused."""
     from vault import samples
     from vault.bootstrap import init, open_room
     from vault.settings import Settings
@@ -52,29 +57,61 @@ def play(desk: Desk) -> None:
 
 def _story(desk: Desk, room: Room, scratch: Path, folder: Path) -> dict[str, Any]:
     from vault.operations import show
-    from vault.operations.admission import Terms
-    from vault.operations.deposit import deposit
+    from vault.samples import ONE_CALL
 
-    _tell(desk, "\n2. Sessions go in: each is sealed under keys of its own, stored, transcoded.")
-    with desk.progress() as progress:
-        terms = Terms(subjects=["caller@example.com"], jurisdictions=["US-CA"])
-        taken = deposit(room, [folder], terms, progress=progress).sessions
-    for answer in taken:
-        files = (
-            f"{len(answer.originals)} files, {size(sum(p.size_bytes for p in answer.originals))}"
-        )
-        _tell(
-            desk, f"   {answer.format:<9} {duration(answer.duration_ns)}  {files}, {answer.state}"
-        )
+    taken = _deposit(desk, room, folder)
+    by_entry = {answer.path.relative_to(folder).parts[0]: answer for answer in taken}
+    one_call = [by_entry[name].id for name in ONE_CALL]
+    compared_formats = _side_by_side(desk, room, one_call)
+    instants = _at_one_instant(desk, room, one_call)
     sealed = _look_at_what_is_stored(desk, room, taken)
-    compared = _fetch_and_compare(desk, room, scratch, taken[0])
-    refused = _tamper(desk, room, scratch, taken[0])
+    compared = _fetch_and_compare(desk, room, scratch, by_entry["voicemode"])
+    refused = _tamper(desk, room, scratch, by_entry["voicemode"])
     return {
         "sessions": [show.deposited(answer) for answer in taken],
+        "side_by_side": compared_formats,
+        "instants": instants,
         "sealed": sealed,
         "compared": compared,
         "tampering_refused": refused,
     }
+
+
+def _deposit(desk: Desk, room: Room, folder: Path) -> list[Deposited]:
+    from vault.operations.admission import Terms
+    from vault.operations.deposit import deposit
+
+    _tell(desk, "\n2. Sessions go in: each is sealed under keys of its own, transcoded, analysed.")
+    with desk.progress() as progress:
+        terms = Terms(subjects=["caller@example.com"], jurisdictions=["US-CA"])
+        taken = deposit(room, [folder], terms, progress=progress).sessions
+    for answer in taken:
+        length, total = duration(answer.duration_ns), sum(p.size_bytes for p in answer.originals)
+        files = f"{len(answer.originals)} files, {size(total)}"
+        entry = answer.path.relative_to(folder).parts[0]
+        _tell(desk, f"   {answer.format:<22}{length}  {answer.state}  {files:<18} {entry}")
+    return taken
+
+
+def _side_by_side(desk: Desk, room: Room, sessions: Sequence[str]) -> list[dict[str, Any]]:
+    """What is known of one call from each of the systems that recorded it."""
+    found = [comparing.summary(room, session) for session in sessions]
+    _tell(desk, "\n3. One call to a pharmacy, as four systems record it (`strongroom analyse ID`).")
+    for line in comparing.table(found):
+        _tell(desk, f"   {line}")
+    _tell(desk, "   A – is what cannot be told. VoiceMode's log begins with the first word.")
+    return found
+
+
+def _at_one_instant(desk: Desk, room: Room, sessions: Sequence[str]) -> list[dict[str, Any]]:
+    """All of them where the caller talks over the agent."""
+    found = [comparing.instant(room, session, _INTERRUPTED_NS) for session in sessions]
+    _tell(desk, "\n4. The same instant in each (`strongroom replay ID --at 12.45`).")
+    for line in comparing.moments(found):
+        _tell(desk, f"   {line}")
+    last = found[0]["messages"][-1]
+    _tell(desk, f"   The {last['role']} is saying: {last['text']}")
+    return found
 
 
 def _look_at_what_is_stored(desk: Desk, room: Room, taken: list[Deposited]) -> dict[str, Any]:
@@ -90,7 +127,7 @@ def _look_at_what_is_stored(desk: Desk, room: Room, taken: list[Deposited]) -> d
     home = Path(room.catalogue.url.removeprefix("sqlite:///")).parent
     files = [p for p in home.rglob("*") if p.is_file()]
     found = sum(p.encode() in f.read_bytes() for p in phrases for f in files)
-    _tell(desk, f"\n3. What lies on the disk: {len(files)} files.")
+    _tell(desk, f"\n5. What lies on the disk: {len(files)} files.")
     _tell(desk, f"   {_object_of(room, taken[0]).read_bytes()[:24].hex(' ')} … is how one begins.")
     _tell(desk, f"   {len(phrases)} sentences were said; {found} of them can be found in clear.")
     return {"files": len(files), "phrases": len(phrases), "phrases_in_clear": found}
@@ -101,7 +138,7 @@ def _fetch_and_compare(
 ) -> list[dict[str, Any]]:
     from vault.operations import fetch
 
-    _tell(desk, "\n4. One comes back, byte for byte.")
+    _tell(desk, "\n6. One comes back, byte for byte.")
     fetch.originals(room, answer.id, scratch / "back")
     rows = []
     for part in answer.originals:
@@ -115,7 +152,7 @@ def _fetch_and_compare(
 def _tamper(desk: Desk, room: Room, scratch: Path, answer: Deposited) -> bool:
     from vault.operations import fetch
 
-    _tell(desk, "\n5. Somebody flips one bit in the store.")
+    _tell(desk, "\n7. Somebody flips one bit in the store.")
     path = _object_of(room, answer)
     path.chmod(0o600)
     damaged = bytearray(path.read_bytes())

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vault.cli.choosing import MANY
 from vault.cli.desk import Desk
 from vault.cli.sessions import SESSION
+
+if TYPE_CHECKING:
+    from vault.operations.retrieve import Opened
 
 
 def register(app: typer.Typer) -> None:
@@ -25,47 +29,63 @@ def replay(
     at: Annotated[float, typer.Option(help="The instant, in seconds from the start.")],
 ) -> None:
     """Show the state of a session at an instant."""
-    from dataclasses import replace
     from math import isfinite
 
     from vault.errors import UsageError
     from vault.operations import retrieve
-    from vault.replay.player import Player
 
     if not isfinite(at):
         raise UsageError("--at is a number of seconds.")
     desk: Desk = context.obj
     with desk.room() as room:
         opened = retrieve.Opened(room, retrieve.session(room, session))
-        timeline = replace(opened.timeline(), annotations=opened.annotations())
-        player = Player(timeline, opened.row.duration_ns)
-    player.seek(round(at * 1_000_000_000))
-    moment = player.moment()
-    document = {
+        document = moment(opened, round(at * 1_000_000_000))
+    desk.answer(document, _moment_lines(document))
+
+
+def moment(opened: Opened, offset_ns: int) -> dict[str, Any]:
+    """The state of a session at an instant, as the contract has it."""
+    from dataclasses import replace
+
+    from vault.replay.player import Player
+
+    timeline = replace(opened.timeline(), annotations=opened.annotations())
+    player = Player(timeline, opened.row.duration_ns)
+    player.seek(offset_ns)
+    now = player.moment()
+    return {
         "position": player.position_text,
-        "current_events": [asdict(e) for e in moment.current_events],
-        "recent_events": [asdict(e) for e in moment.recent_events],
+        "current_events": [asdict(e) for e in now.current_events],
+        "recent_events": [asdict(e) for e in now.recent_events],
         "messages": [
-            {"role": m.role, "text": m.text, "offset_ns": m.offset_ns} for m in moment.messages
+            {"role": m.role, "text": m.text, "offset_ns": m.offset_ns} for m in now.messages
         ],
-        "audio_input_active": moment.audio_input_active,
-        "audio_output_active": moment.audio_output_active,
+        "audio_input_active": now.audio_input_active,
+        "audio_output_active": now.audio_output_active,
         "annotations": [
             {"type": a.type, "key": a.key, "value": a.value, "version": a.version}
-            for a in moment.annotations
+            for a in now.annotations
         ],
     }
-    user = "speaks" if moment.audio_input_active else "is silent"
-    agent = "speaks" if moment.audio_output_active else "is silent"
-    lines = [
-        player.position_text,
-        f"user {user}, agent {agent}",
-        *(f"  event    {e.type}" for e in moment.current_events),
-        *(f"  recent   {e.type}" for e in moment.recent_events),
-        *(f"  {m.role}: {m.text}" for m in moment.messages),
-        *(f"  {a.type} {a.key} = {json.dumps(a.value)}" for a in moment.annotations),
+
+
+def who_speaks(document: Mapping[str, Any]) -> str:
+    """Who can be heard at that instant."""
+    user, agent = (
+        "speaks" if document[f"audio_{way}_active"] else "is silent" for way in ("input", "output")
+    )
+    return f"user {user}, agent {agent}"
+
+
+def _moment_lines(document: Mapping[str, Any]) -> list[str]:
+    return [
+        document["position"],
+        who_speaks(document),
+        *(f"  event    {e['type']}" for e in document["current_events"]),
+        *(f"  recent   {e['type']}" for e in document["recent_events"]),
+        *(f"  {m['role']}: {m['text']}" for m in document["messages"]),
+        *(f"  {a['type']} {a['key']} = {json.dumps(a['value'])}" for a in document["annotations"]),
     ]
-    desk.answer(document, lines)
 
 
 def annotate(

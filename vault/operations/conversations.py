@@ -23,10 +23,10 @@ def said(
     """The exchanges of the chosen sessions that meet `where`; sessions with none are left out.
 
     Sessions come as in a list, newest deposit first, and each is opened when its turn comes.
-    With `regroup` they come as they began, and an exchange counts to the conversation that the rule of continuity finds
-    (a pause of 300 s or another project ends one), whatever its source says; then all of them
-    are held in memory. Raises `UsageError` for a bad pattern, `NotFound` for a session that
-    was named and is not there.
+    With `regroup` they come as they began, and an exchange counts to the conversation that the
+    rule of continuity finds (a pause of 300 s or another project ends one), whatever its source
+    says; then all of them are held in memory. Raises `UsageError` for a bad pattern, `NotFound`
+    for a session that was named and is not there.
     """
     where = where or Where()
     select((), where)  # a bad pattern is refused before anything is opened
