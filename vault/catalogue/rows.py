@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from operator import attrgetter
-from typing import Any, TypeAlias, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, get_args
 
 from sqlalchemy import (
     ARRAY,
@@ -23,12 +23,15 @@ from sqlalchemy import (
     literal,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from vault.catalogue.failures import Judge, translated
 from vault.catalogue.tables import SAID_ONCE, storable
 from vault.errors import NotFound
 from vault.model import ActorRow, JobRow, KeyRow, LookupRow, ObjectRow, RecordRow, SessionRow
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 _RowT = TypeVar("_RowT")
 #: What the catalogue can keep, field by field.
@@ -37,7 +40,7 @@ _FIELDS: dict[type, tuple[Sequence[str], attrgetter[tuple[object, ...]]]] = {
     kind: (names, attrgetter(*names))
     for kind, names in ((k, [f.name for f in fields(k)]) for k in get_args(Row))
 }
-Insert: TypeAlias = sqlite.Insert | postgresql.Insert
+Insert: TypeAlias = "sqlite.Insert | postgresql.Insert"
 Answer: TypeAlias = "CursorResult[*tuple[Any, ...]]"
 Parameters: TypeAlias = Mapping[str, object] | Sequence[Mapping[str, object]]
 
@@ -68,6 +71,8 @@ class Rows:
     def _insert(self, table: Table) -> Insert:
         """An INSERT that can say ON CONFLICT, which both databases spell the same."""
         if self._connection.dialect.name == "postgresql":
+            from sqlalchemy.dialects import postgresql  # where its engine has imported it already
+
             return postgresql.insert(table)
         return sqlite.insert(table)
 
