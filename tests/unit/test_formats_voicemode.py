@@ -444,6 +444,13 @@ def test_a_recording_that_two_conversations_name_is_kept_with_the_first(tmp_path
     assert codes(readings[OTHER]) == ["shared-file"]
 
 
+def test_a_log_that_looks_like_sound_and_names_itself_is_no_recording(tmp_path: Path) -> None:
+    itself = log(tmp_path, b"ID3\n", row(audio_file="exchanges_2026-01-10.jsonl"))
+    (reading,) = formats.read(itself, "voicemode")
+    assert [original.name for original in reading.originals] == [itself.name]
+    assert codes(reading) == ["unreadable-row", "unreadable-audio"]
+
+
 def test_a_recording_that_no_row_names_is_told_and_stays_out(tmp_path: Path) -> None:
     log(tmp_path, row())
     (tmp_path / "audio/2026/01").mkdir(parents=True)

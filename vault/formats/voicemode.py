@@ -61,7 +61,7 @@ def read(source: Source, name: str) -> list[Reading]:
     talks = _sorted(source, logs)
     if all(talk.format != name for talk in talks):
         raise BadInput(f"{str(source.path)!a} holds no row of a {name} log.")
-    recordings = Recordings(source)
+    recordings = Recordings(source, logs)
     readings = [_reading(source, talk, recordings) for talk in talks]
     notes = talks[-1].rows.notes
     for orphan in recordings.orphans():

@@ -8,7 +8,7 @@ may not pull the log of other conversations, or anything else, into its own sess
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from vault.errors import BadInput
@@ -24,10 +24,14 @@ _DATED = re.compile(r"(\d{4})(\d\d)\d\d_", re.ASCII)
 
 
 class Recordings:
-    """The recordings of one source; each is given to the first session that names it."""
+    """The recordings of one source; each is given to the first session that names it.
 
-    def __init__(self, source: Source) -> None:
+    `logs` are no recordings, whatever their bytes look like.
+    """
+
+    def __init__(self, source: Source, logs: Collection[str]) -> None:
         self._source = source
+        self._logs = logs
         self._owners: dict[str, object] = {}
 
     def find(self, rows: Rows, index: int, named: Json, owner: object) -> Looked | None:
@@ -45,7 +49,7 @@ class Recordings:
             rows.note(index, "missing-file", "the recording is not there.", clean)
             return None
         name = looked.original.name
-        if looked.container is None:
+        if looked.container is None or name in self._logs:
             rows.note(index, "unreadable-audio", "the file it names holds no audio.", name)
             return None
         if self._owners.setdefault(name, owner) != owner:
