@@ -24,10 +24,15 @@ DEPTH_LIMIT = 100
 VALUES_LIMIT = 2_000_000
 DIGITS_LIMIT = 300
 _LARGE = 1e300
-_INTEGER = 10**DIGITS_LIMIT
 _BOM = b"\xef\xbb\xbf"
 #: Two escapes that together say one character.
 _WHOLE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_ESCAPED_COLON = re.compile(rb"\\u003[aA]")
+#: Every tenth byte of too many digits is one of so many digits in a row.
+_STEP = 10
+_DIGITS = b"0" * (DIGITS_LIMIT // _STEP)
+_DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
+_HOLDERS = frozenset({dict, list})
 _TOO_LONG = f"holds an integer of more than {DIGITS_LIMIT} digits"
 
 
@@ -40,12 +45,15 @@ def parse(data: bytes, name: str) -> Json:
     Source: RFC 8259; RFC 7493 (I-JSON) for what is refused beyond it.
     """
     # Counted before parsing, so that a few megabytes of `[[],[],` never become gigabytes.
-    if len(data) > VALUES_LIMIT and sum(map(data.count, (b"[", b"{", b","))) > VALUES_LIMIT:
+    opened = data.count(b"[") + data.count(b"{")
+    if len(data) > VALUES_LIMIT and opened + data.count(b",") > VALUES_LIMIT:
         raise BadInput(f"{name!a} holds more than {VALUES_LIMIT} values.")
     data = data.removeprefix(_BOM)
     try:
         value: Json = _FAST.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _strict(data, name)
+    if opened > DEPTH_LIMIT and not _is_shallow(value):
         return _strict(data, name)
     return value if _is_proved(value, data) else _strict(data, name)
 
@@ -54,32 +62,26 @@ def _is_proved(value: Json, data: bytes) -> bool:
     """Whether what the fast parser read of `data` keeps the rules that it does not know.
 
     It is as strict as the other one in all but levels, digits and repeated keys. Of a repeated
-    key only the last is left: then there are more colons in `data` than the keys and the strings
-    that are left account for. A colon in an escape could make up for that, so none may be there.
+    key only the last is left, and so fewer colons are written again than there are in `data`.
+    An escaped colon is written as one and could make up for that, so none may be there.
     """
-    colons = data.count(b":")
-    if b"\\u003a" in data or b"\\u003A" in data:
+    if len(data) > DIGITS_LIMIT and _DIGITS in data[::_STEP].translate(_DIGITS_ALIKE):
         return False
-    strings: list[str] = []
+    if b"\\u003" in data and _ESCAPED_COLON.search(data):
+        return False
+    return _ENCODER.encode(value).count(b":") == data.count(b":")
+
+
+def _is_shallow(value: Json) -> bool:
+    """Whether it has no more levels than may be."""
     level: list[Any] = [[value]]
     for _ in range(DEPTH_LIMIT + 1):
-        inner: list[Any] = []
+        items: list[Any] = []
         for holder in level:
-            if type(holder) is dict:
-                colons -= len(holder)
-                strings += holder
-                holder = holder.values()  # noqa: PLW2901  what is looked at next
-            for item in holder:
-                kind = type(item)
-                if kind is str:
-                    strings.append(item)
-                elif kind is dict or kind is list:
-                    inner.append(item)
-                elif kind is int and not -_INTEGER < item < _INTEGER:
-                    return False
-        if not inner:
-            return colons == "".join(strings).count(":")
-        level = inner
+            items += holder.values() if type(holder) is dict else holder
+        level = [item for item in items if type(item) in _HOLDERS]
+        if not level:
+            return True
     return False
 
 
@@ -142,7 +144,7 @@ def _checked(found: object) -> Json:
 
 def _refuse_number(number: float) -> None:
     if isinstance(number, int):
-        if abs(number) >= _INTEGER:
+        if abs(number) >= 10**DIGITS_LIMIT:
             raise _RefusedError(_TOO_LONG)
     elif math.isinf(number):
         raise _RefusedError("holds a number that is too large")
@@ -172,4 +174,5 @@ def _constant(_: str) -> NoReturn:
 
 
 _FAST = msgspec.json.Decoder()
+_ENCODER = msgspec.json.Encoder()
 _DECODER = json.JSONDecoder(object_pairs_hook=tuple, parse_constant=_constant)
