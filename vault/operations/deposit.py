@@ -7,7 +7,6 @@ is removed by `fixity --repair`.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -24,14 +23,13 @@ from vault.model import (
     Compartment,
     Kind,
     ObjectRow,
-    Original,
     Part,
     Reading,
     SessionRow,
     State,
     new_id,
 )
-from vault.operations import describe, jobs
+from vault.operations import describe, doubles, jobs
 from vault.operations.actors import may_read, permit
 from vault.operations.admission import Admitted, Terms, admit, blocks, lookup_rows, session_row
 from vault.operations.keys import DataKey, Keys
@@ -41,7 +39,6 @@ from vault.operations.room import Progress, Room, silent
 from vault.operations.writer import ObjectWriter
 from vault.ports import Buffer, NewSession
 from vault.seal.pack import Packer
-from vault.seal.stream import fields
 
 _BATCH_SESSIONS = 32
 _THREADS = 8
@@ -185,7 +182,7 @@ def _begin(
     room: Room, sizes: set[int], one_large: Lock, progress: Progress, admitted: Admitted
 ) -> _Sealed | SessionRow:
     """Store one session, unless one of the same size turns out to be the same."""
-    if admitted.content_bytes in sizes and (known := _known(room, admitted)) is not None:
+    if admitted.content_bytes in sizes and (known := doubles.known(room, admitted)) is not None:
         return known
     if admitted.memory_bytes <= _LARGE_BYTES:
         return _store(room, admitted, silent)
@@ -207,11 +204,11 @@ def _take(room: Room, batch: list[_Attempt], outcome: Outcome, progress: Progres
         else:
             outcome.sessions.append(_already(room, admitted.path, result))
     try:
-        doubles = _commit(room, sealed)
+        twice = _commit(room, sealed)
     except StrongroomError as error:
         outcome.refused.extend((s.admitted.path, error) for s in sealed)
     else:
-        outcome.sessions.extend(_answer(room, s, doubles) for s in sealed)
+        outcome.sessions.extend(_answer(room, s, twice) for s in sealed)
     progress("deposited", len(outcome.sessions) + len(outcome.refused), None)
 
 
@@ -236,7 +233,7 @@ def _store(room: Room, admitted: Admitted, progress: Progress) -> _Sealed:
         manifest=describe.seal_manifest(key, object_id, parts),
         created_at=room.clock.now(),
     )
-    fingerprint = _fingerprint(room, admitted, [p.sha256 for p in parts])
+    fingerprint = doubles.fingerprint(room, admitted, [p.sha256 for p in parts])
     session = session_row(room, admitted, fingerprint, data_keys)
     inside = _store_inside(room, admitted, data_keys[Compartment.DERIVED])
     return _Sealed(admitted, session, data_keys, [row, *inside], parts)
@@ -267,10 +264,10 @@ def _plaintext(packer: Packer, admitted: Admitted, progress: Progress) -> Iterat
             progress("sealing", done, admitted.content_bytes)
 
 
-def _answer(room: Room, sealed: _Sealed, doubles: set[str]) -> Deposited:
+def _answer(room: Room, sealed: _Sealed, twice: set[str]) -> Deposited:
     """What became of a stored session; what turned out a double is dropped again."""
     path = sealed.admitted.path
-    if sealed.session.id not in doubles:
+    if sealed.session.id not in twice:
         return _deposited(path, sealed.session, sealed.admitted.metadata(), sealed.parts)
     with suppress(BackendError):  # an orphan is left then, and `fixity --repair` finds it
         for row in sealed.stored:
@@ -309,37 +306,6 @@ def _commit(room: Room, batch: Sequence[_Sealed]) -> set[str]:
             if Keys.still_active(tx, keks.values()):
                 return tx.add_sessions(new)
     return set()
-
-
-# --- the same bytes again -----------------------------------------------------------------
-
-
-def _known(room: Room, admitted: Admitted) -> SessionRow | None:
-    """The session that these bytes are already, found by reading them once before."""
-    digests = [_digest(o) for o in admitted.reading.originals]
-    fingerprint = _fingerprint(room, admitted, digests)
-    with room.catalogue.transaction() as tx:
-        return tx.by_fingerprint(room.tenant, fingerprint)
-
-
-def _fingerprint(room: Room, admitted: Admitted, digests: Sequence[str]) -> bytes:
-    """A keyed hash of what was given, so that nobody can test the catalogue for known content.
-
-    What a privacy level leaves out counts too, else all that it empties would be the same.
-    The name of a lone file is no part of what it is; names inside a bundle are.
-    """
-    kept = zip((o.name for o in admitted.reading.originals), digests, strict=True)
-    given = sorted([*kept, *((o.name, _digest(o)) for o in admitted.left)])
-    if len(given) == 1:
-        given = [("", given[0][1])]
-    return room.keys.keyed_hash("fingerprint", fields(*(v for pair in given for v in pair)))
-
-
-def _digest(original: Original) -> str:
-    digest = hashlib.sha256()
-    for block in blocks(original):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _already(room: Room, path: Path, session: SessionRow) -> Deposited:
