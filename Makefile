@@ -8,7 +8,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml - --quiet --universal --python-vers
 	--generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links
 ARGS ?=
 
-.PHONY: help setup demo test check bench lock clean
+.PHONY: help setup demo test check bench fuzz lock clean
 
 help:     ## show this
 	@sed -n 's/^\([a-z]*\): .*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -31,6 +31,9 @@ check: setup  ## lint, types and the import law
 bench: .venv/bench.stamp  ## measure, beside what people would use instead
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
+fuzz: setup .venv/fuzz.stamp  ## look for inputs that break (make fuzz ARGS="--seconds 600 json wav")
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
 # Pins stay as they are unless asked: make lock ARGS=--upgrade
 lock: setup  ## pin every dependency again, with hashes, from pyproject.toml
 	echo 'setuptools>=80' | $(LOCK) $(ARGS) -o requirements.lock
@@ -38,9 +41,11 @@ lock: setup  ## pin every dependency again, with hashes, from pyproject.toml
 		--extra postgresql --extra transit --extra pkcs11 --extra encryption --extra servers --extra dev
 	echo 'setuptools>=80' | $(LOCK) $(ARGS) -o requirements-bench.lock -c requirements-test.lock \
 		--extra postgresql --extra servers --extra bench
+	echo 'setuptools>=80' | $(LOCK) $(ARGS) -o requirements-fuzz.lock -c requirements-test.lock \
+		--extra fuzz
 
 clean:    ## remove .venv and what tools left behind
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
