@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import homes, servers
 
@@ -23,6 +24,13 @@ Server = TypeVar("Server")
 
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = Path(os.environ.get("STRONGROOM_FIXTURES") or ROOT.parent / "shared" / "fixtures")
+
+#: `HYPOTHESIS_PROFILE=deep` tries twenty times as many examples, without looking at the clock.
+settings.register_profile(
+    "deep", max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck)
+)
+if profile := os.environ.get("HYPOTHESIS_PROFILE"):
+    settings.load_profile(profile)
 
 
 @pytest.fixture(scope="session", autouse=True)
