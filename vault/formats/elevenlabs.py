@@ -79,5 +79,6 @@ def _turns(data: Fields) -> tuple[list[Segment], list[Event]]:
         if text is not None:
             more = rest(item, "message", "role", "conversation_turn_metrics", *_DONE)
             cut = item.flag("interrupted")
-            segments.append(turn(item.role("role"), start, None, text, more, truncated=cut))
+            who, at = item.role("role"), len(segments)
+            segments.append(turn(who, start, None, text, more, truncated=cut, index=at))
     return segments, events

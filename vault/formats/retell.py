@@ -78,10 +78,10 @@ def _turns(call: Fields, key: str) -> tuple[list[Segment], list[Event]]:
         words = [word for _, word in item.objects("words") or ()]
         start = words[0].ns("start") if words else None
         end = words[-1].ns("end") if words else None
-        text, data = item.text("content"), rest(item, "content", "role")
-        segments.append(
-            turn(role(item, "role", ROLES), last if start is None else start, end, text, data)
-        )
+        start = last if start is None else start
+        who, text = role(item, "role", ROLES), item.text("content")
+        data = rest(item, "content", "role")
+        segments.append(turn(who, start, end, text, data, index=len(segments)))
         last = segments[-1].end_ns
     return segments, events
 

@@ -151,8 +151,9 @@ def _segment(
     if decoded is not None and abs(decoded - length) > LENGTH_TOLERANCE_NS:
         text = f"{decoded / 1e9:.3f} s of audio, {length / 1e9:.3f} s stated."
         notes.add("audio-length-mismatch", text, file)
+    number = item.index("idx")
     segment = Segment(
-        index=0,
+        index=number or 0,
         role=role,
         speaker=speaker,
         start_ns=start,
@@ -162,7 +163,7 @@ def _segment(
         truncated=item.flag("transcript_truncated"),
         file=file,
     )
-    return item.index("idx"), segment
+    return number, segment
 
 
 def _interval(item: Fields, file: str | None, decoded: int | None) -> tuple[int, int, int]:

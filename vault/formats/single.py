@@ -114,6 +114,9 @@ def reading(source: Source, name: str, told: Told, notes: Notes) -> Reading:
 def _numbered(segments: Sequence[Segment]) -> Iterator[Segment]:
     """The segments with their places in the list as their indices."""
     for n, s in enumerate(segments):
+        if s.index == n:
+            yield s
+            continue
         # `dataclasses.replace` takes three times as long, and there may be half a million.
         at = s.start_ns, s.end_ns, s.decoded_ns
         yield Segment(n, s.role, s.speaker, *at, s.text, s.truncated, s.file, s.data)
@@ -208,11 +211,12 @@ def turn(
     data: Mapping[str, Json],
     *,
     truncated: bool = False,
+    index: int = 0,
 ) -> Segment:
-    """A segment without a recording of its own; its index is given by `reading`."""
+    """A segment without a recording of its own; `reading` sees to it that its index is right."""
     start = start_ns or 0
     end = max(start, end_ns or 0)
-    return Segment(0, who[0], who[1], start, end, None, text, truncated, None, data)
+    return Segment(index, who[0], who[1], start, end, None, text, truncated, None, data)
 
 
 def unplaced(segments: Sequence[Segment], notes: Notes) -> Sequence[Segment]:
@@ -239,7 +243,7 @@ def answered(
         stated = {} if latency_ns is None else {"latency": latency_ns / SECOND}
         made.append(Event(0, kind, answers[min(position, len(answers) - 1)], {**data, **stated}))
     made.sort(key=lambda event: event.offset_ns)
-    return [replace(event, seq=n) for n, event in enumerate(made)]
+    return [Event(n, e.type, e.offset_ns, e.data) for n, e in enumerate(made)]
 
 
 def require_file(source: Source, name: str) -> None:

@@ -98,7 +98,8 @@ def _messages(place: Fields, clock: Clock) -> tuple[list[Segment], list[Event]]:
         if end is None:
             end = clock.at(item.epoch_ns("endTime", unit_ns=MS))
         text = item.text("message", "content")
-        segments.append(turn(item.role("role"), start, end, text, rest(item, "message", "role")))
+        who, data, at = item.role("role"), rest(item, "message", "role"), len(segments)
+        segments.append(turn(who, start, end, text, data, index=at))
     return segments, events
 
 

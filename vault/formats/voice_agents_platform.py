@@ -257,8 +257,8 @@ def _placed(
         start = clock.at(start_at)
         last = start = last if start is None else start
         text, data = item.text("text"), rest(item, "text", "speaker_id")
-        segment = turn(item.role("speaker_id"), start, clock.at(end_at), text, data)
-        segments.append(replace(segment, index=number))
+        who, end = item.role("speaker_id"), clock.at(end_at)
+        segments.append(turn(who, start, end, text, data, index=number))
     return tuple(segments), zero
 
 
