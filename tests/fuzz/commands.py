@@ -1,4 +1,4 @@
-"""The command line, on a home of its own: only verbs that name no place outside of it."""
+"""The command line, on a home of its own: deposits, and verbs that name no place outside of it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ import json
 import tempfile
 from functools import cache
 from pathlib import Path
+from unittest import mock
 
+import typer.main
+
+from tests.fuzz import scratch
 from vault import samples
 from vault.cli.app import run
 
 VERBS = ("list", "show", "replay", "annotate", "title", "tag")
 #: Every option that names a place, or an archive.
 _PLACES = ("--home", "--install", "-o", "--output")
+#: Gathering the verbs takes most of the time of a short command, and is the same every time.
+_gathered = cache(typer.main.get_command)
 _KEPT: list[tempfile.TemporaryDirectory[str]] = []
 
 
@@ -31,9 +37,23 @@ def line(data: bytes) -> None:
         json.loads(out)
 
 
+def deposit(data: bytes) -> None:
+    """A whole deposit, of a folder or of one file, and then what is said of it."""
+    files = scratch.unpack(data) or {"input": data}
+    place = scratch.write(files)
+    home, _ = _home()
+    path = place if len(files) > 1 else place / next(iter(files))
+    code, out, err = _run(["--home", str(home), "--json", "deposit", "--no-wait", str(path)])
+    assert code in {0, 4, 7}, err
+    for session in json.loads(out)["sessions"] if out else ():
+        code, out, err = _run(["--home", str(home), "--json", "show", session["id"]])
+        assert code == 0, err
+        out.encode()
+
+
 @cache
 def _home() -> tuple[Path, str]:
-    _KEPT.append(tempfile.TemporaryDirectory(prefix="strongroom-fuzz-"))
+    _KEPT.append(tempfile.TemporaryDirectory(prefix="strongroom-fuzz-", dir=scratch.PARENT))
     home = Path(_KEPT[0].name) / "home"
     made, _, err = _run(["--home", str(home), "init"])
     sample = samples.folder() / "pharmacy-refill"
@@ -44,6 +64,10 @@ def _home() -> tuple[Path, str]:
 
 def _run(arguments: list[str]) -> tuple[int, str, str]:
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with (
+        mock.patch("typer.main.get_command", _gathered),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
         code = run(["--debug", *arguments])
     return code, out.getvalue(), err.getvalue()

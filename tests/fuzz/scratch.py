@@ -18,14 +18,14 @@ MARK = b"%%% "
 _FILE = re.compile(rb"(?:\A|\n)%%% ([^\n]*)\n")
 _FILES_LIMIT = 12
 #: Memory, where there is any to be had as a file system.
-_PARENT = "/dev/shm" if Path("/dev/shm").is_dir() else None
+PARENT = "/dev/shm" if Path("/dev/shm").is_dir() else None
 _MADE: list[tempfile.TemporaryDirectory[str]] = []
 
 
 def folder() -> Path:
     """The scratch folder, empty."""
     if not _MADE:
-        _MADE.append(tempfile.TemporaryDirectory(prefix="strongroom-fuzz-", dir=_PARENT))
+        _MADE.append(tempfile.TemporaryDirectory(prefix="strongroom-fuzz-", dir=PARENT))
     place = Path(_MADE[0].name) / "x"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()

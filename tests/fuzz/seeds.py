@@ -61,6 +61,11 @@ def bundles() -> list[bytes]:
     return [each for each in made if each and len(each) <= 2 * _DOCUMENT_BYTES]
 
 
+def deposits() -> list[bytes]:
+    """Lone files and folders."""
+    return [*files()[::4], *bundles()]
+
+
 def sounds() -> list[bytes]:
     """The beginnings of recordings in every container."""
     made = [recordings.noise(0.02), _wide_wav()]

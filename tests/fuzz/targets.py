@@ -42,6 +42,7 @@ TARGETS: Mapping[str, Target] = {
     "address": Target(parsers.address, seeds.addresses, 256),
     "log": Target(parsers.log, seeds.logs),
     "command": Target(commands.line, seeds.commands, 512),
+    "deposit": Target(commands.deposit, seeds.deposits, 65_536),
     "texts": Target(exports.texts, seeds.texts, 1024),
     "exports": Target(exports.sessions, seeds.files, 32_768),
 }
