@@ -160,6 +160,11 @@ def test_what_is_read_is_written_again(rows: list[tuple[int, str, Any]], lines: 
     assert [json.loads(row)["event"] for row in rows_again[1:]] == written["events"]
 
 
-@given(st.integers(-62_135_596_800 * 10**9, 253_402_300_799 * 10**9))
+@given(st.integers(-62_135_596_800 * 10**9, instants.LATE_NS - 1))
 def test_an_instant_survives_to_the_nanosecond(at: int) -> None:
     assert instants.parse(instants.write(at)) == at
+
+
+@given(st.integers(instants.LATE_NS, 253_402_300_799 * 10**9))
+def test_no_instant_is_taken_from_the_year_9000_on(at: int) -> None:
+    assert instants.parse(instants.write(at)) is None
