@@ -238,13 +238,16 @@ def test_a_folder_without_a_session_is_refused(tmp_path: Path) -> None:
 # --- the packaged samples ----------------------------------------------------------------
 
 
-def test_the_samples_are_three_sessions_without_a_warning() -> None:
+def test_the_samples_are_six_sessions_without_a_warning() -> None:
     places = list(formats.walk(samples.folder()))
     readings = {source.path.name: formats.read(source)[0] for source in places}
     assert {name: reading.format for name, reading in readings.items()} == {
         "parcel-callback": "scenario",
         "pharmacy-refill": "scenario",
+        "refill-0142.recording.json": "promptkit",
+        "sess_5e1f0a2c9b3d": "voice-agents-platform",
         "voicemail.opus": "opus",
+        "voicemode": "voicemode",
     }
     assert all(not reading.warnings for reading in readings.values())
     assert sum(o.size_bytes for r in readings.values() for o in r.originals) < 1_500_000
