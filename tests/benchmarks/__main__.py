@@ -13,7 +13,7 @@ from tests.benchmarks.depositing import clean_environment
 from tests.benchmarks.measure import Row
 
 #: Each a module beside this one with a function `rows`, quick ones first.
-NAMES = ("starting", "parsing", "sealing", "ranges", "transcoding", "disk", "objects")
+NAMES = ("starting", "parsing", "sealing", "ranges", "transcoding", "seeking", "disk", "objects")
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ def rows() -> Iterator[Row]:
     """Five minutes of speech: playback, archive and waveform."""
     with inputs.scratch() as folder:
         paths = [folder / f"speech-{number}.wav" for number in range(ROUNDS)]
-        shapes = [_speech(path, number) for number, path in enumerate(paths)]
+        shapes = [speech(path, number) for number, path in enumerate(paths)]
         settings = load(folder / "home")
         bootstrap.init(settings)
         with bootstrap.open_room(settings) as room:
@@ -58,12 +58,12 @@ def _alone(path: Path, shape: Shape, folder: Path) -> None:
     subprocess.run(command, check=True)
 
 
-def _speech(path: Path, number: int) -> Shape:
+def speech(path: Path, number: int = 0, length_seconds: int = SECONDS) -> Shape:
     """The packaged sample speech over and over; `number` makes the file one of its own."""
-    with wave.open(str(samples.folder() / "pharmacy-refill" / "full.wav")) as speech:
-        rate, channels = speech.getframerate(), speech.getnchannels()
-        sound = speech.readframes(speech.getnframes())
-    wanted = SECONDS * rate * channels * 2
+    with wave.open(str(samples.folder() / "pharmacy-refill" / "full.wav")) as spoken:
+        rate, channels = spoken.getframerate(), spoken.getnchannels()
+        sound = spoken.readframes(spoken.getnframes())
+    wanted = length_seconds * rate * channels * 2
     with wave.open(str(path), "wb") as out:
         out.setnchannels(channels)
         out.setsampwidth(2)
