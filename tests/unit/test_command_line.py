@@ -49,6 +49,8 @@ def test_an_argument_that_is_no_text_is_a_usage_error_unless_a_file_is_called_so
     latin = os.fsdecode(b"caf\xe9")
     assert run(["title", latin, "Lost"]) == 2
     assert "UTF-8" in capsys.readouterr().err
+    assert run(["title", latin * 1000, "Lost"]) == 2
+    assert "UTF-8" in capsys.readouterr().err
     (tmp_path / latin).write_bytes(b"")
     assert run(["deposit", str(tmp_path / latin), "--no-such-option"]) == 2
     assert "UTF-8" not in capsys.readouterr().err

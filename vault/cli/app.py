@@ -92,7 +92,7 @@ def _is_text(argument: str) -> bool:
     try:
         argument.encode()
     except UnicodeEncodeError:
-        return Path(argument).exists()
+        return os.path.exists(argument)  # noqa: PTH110  Path.exists raises where a name is too long
     return True
 
 
