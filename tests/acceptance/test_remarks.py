@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import pytest
+
 from tests import recordings
 from tests.homes import Home
 
@@ -55,6 +57,21 @@ def test_only_the_newest_version_of_an_annotation_holds(home: Home, tmp_path: Pa
     assert [(a["id"], a["value"]) for a in held] == [(newest["id"], "block")]
     home.run("annotate", session, "--delete", newest["id"])
     assert home.run("annotate", session).document["annotations"] == []
+
+
+@pytest.mark.parametrize("value", ["NaN", "1e999", "[" * 5000, '{"a": 1, "a": 2}'])
+def test_a_value_that_no_json_can_hold_is_text_and_every_export_still_works(
+    home: Home, tmp_path: Path, value: str
+) -> None:
+    session = deposited(home, tmp_path)
+    home.run("annotate", session, "--type", "label", "--key", "k", "--value", value)
+    half = home.run("annotate", session, "--type", "label", "--key", "k", "--value", r'"\ud800"')
+    assert half.document["annotations"][0]["value"] == "\ufffd"
+    for name in ("json", "vcon"):
+        home.run("export", session, "--format", name, "-o", tmp_path / "out")
+    home.run("replay", session, "--at", "0")
+    kept = home.run("annotate", session).document["annotations"]
+    assert [a["value"] for a in kept] == [value, "\ufffd"]
 
 
 def test_what_cannot_be_an_annotation_is_refused_and_nothing_kept(

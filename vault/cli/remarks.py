@@ -34,7 +34,7 @@ def replay(
     from vault.errors import UsageError
     from vault.operations import retrieve
 
-    if not isfinite(at):
+    if not isfinite(at * 1e9):
         raise UsageError("--at is a number of seconds.")
     desk: Desk = context.obj
     with desk.room() as room:
@@ -167,8 +167,12 @@ def tag(
 
 
 def _json(text: str) -> Any:  # noqa: ANN401  any JSON value
-    """A JSON value; what is none is taken as text."""
+    """A JSON value; what is none is taken as text. (NaN is none: no export could write it.)"""
+    from vault.errors import BadInput
+    from vault.formats import jsontext
+
+    data = text.encode(errors="replace")
     try:
-        return json.loads(text)
-    except ValueError:
-        return text
+        return jsontext.parse(data, "value")
+    except BadInput:
+        return data.decode()
