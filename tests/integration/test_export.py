@@ -471,6 +471,9 @@ def test_a_schedule_makes_its_report_when_it_is_due_and_not_before(
         {"format": "gif"},
         {"name": "../up"},
         {"every_seconds": 1},
+        {"every_seconds": 10**30},
+        {"span_seconds": 10**30},  # would stop every other report at each run
+        {"span_seconds": -1},
         {"folder": "here"},
     ],
 )

@@ -116,7 +116,7 @@ def _ns(seconds: float | None) -> int | None:
 
     if seconds is None:
         return None
-    if not isfinite(seconds):
+    if not isfinite(seconds * 1e9):
         raise UsageError("--shortest and --longest are numbers of seconds.")
     return round(seconds * 1_000_000_000)
 

@@ -53,10 +53,10 @@ def schedule_add(
         type=type,
         format=format,
         folder=str(folder.expanduser().absolute()),
-        every_seconds=round(every * _DAY_SECONDS),
+        every_seconds=_seconds("--every", every),
         next_at=began or datetime.max.replace(tzinfo=UTC),
         lookups=tuple((kind, value) for kind, values in asked.items() for value in values or ()),
-        span_seconds=None if last_days is None else round(last_days * _DAY_SECONDS),
+        span_seconds=None if last_days is None else _seconds("--last-days", last_days),
         sections=section or (),
         encrypt_to=encrypt_to or (),
     )
@@ -108,6 +108,17 @@ def schedule_run(context: typer.Context) -> int:
     lines = [f"{e['name']}: {e['error'] or e['path']}" for e in entries]
     desk.answer({"ran": entries}, lines)
     return max((exit_code(r.error) for r in ran if r.error is not None), default=0)
+
+
+def _seconds(option: str, days: float) -> int:
+    """Days as whole seconds."""
+    from math import isfinite
+
+    from vault.errors import UsageError
+
+    if not isfinite(days * _DAY_SECONDS):
+        raise UsageError(f"{option} is a number of days.")
+    return round(days * _DAY_SECONDS)
 
 
 def _entry(schedule: Any) -> dict[str, Any]:  # noqa: ANN401  Schedule, imported only when needed

@@ -25,8 +25,10 @@ from vault.operations.room import Room
 from vault.ports import Transaction
 
 _SETTING = "report-schedules"
-_SHORTEST = timedelta(minutes=1)
-_LONGEST = timedelta(days=366)
+_SHORTEST_SECONDS = 60
+_LONGEST_SECONDS = 366 * 86_400
+#: As long ago as that nothing was recorded; a time out of the calendar would stop every report.
+_SPAN_SECONDS = 50 * 366 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,10 @@ class Schedule:
         reports.renderer(self.format)
         if not self.name.replace("-", "").isalnum() or len(self.name) > 60:
             raise UsageError("A schedule's name has letters, digits and hyphens, at most 60.")
-        if not _SHORTEST <= timedelta(seconds=self.every_seconds) <= _LONGEST:
+        if not _SHORTEST_SECONDS <= self.every_seconds <= _LONGEST_SECONDS:
             raise UsageError("A schedule repeats every minute at most, every year at least.")
+        if self.span_seconds is not None and not 0 < self.span_seconds <= _SPAN_SECONDS:
+            raise UsageError("A schedule looks back more than no time, and 50 years at most.")
         if not Path(self.folder).is_absolute():
             raise UsageError("A schedule writes to an absolute folder.")
 
