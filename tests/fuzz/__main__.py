@@ -71,6 +71,7 @@ def _run(name: str, seconds: int, folder: Path) -> Row:
         *("nice", "-n", "19", sys.executable, "-m", "tests.fuzz.one", name, str(folder)),
         *(f"-max_total_time={seconds}", f"-max_len={target.limit_bytes}"),
         *(f"-timeout={_HARD_SECONDS}", f"-rss_limit_mb={_HARD_MIB}", "-print_final_stats=1"),
+        f"-report_slow_units={_HARD_SECONDS}",  # what is slower than it should be, the judge tells
         *(f"-artifact_prefix={folder / 'hangs'}/", str(corpus), str(seeds)),
     ]
     log = folder / "log.txt"
