@@ -17,7 +17,7 @@ from tests.benchmarks.ranges import Counted
 from vault import bootstrap
 from vault.media import ogg
 from vault.model import Annotation, Event, Json, Segment, Timeline
-from vault.operations import jobs
+from vault.operations import jobs, retrieve
 from vault.operations.admission import Terms
 from vault.operations.deposit import deposit
 from vault.operations.listen import listen
@@ -42,9 +42,9 @@ def rows() -> Iterator[Row]:
         settings = load(folder / "home")
         bootstrap.init(settings)
         with bootstrap.open_room(settings) as room:
-            session = deposit(room, [path], Terms(), wait=False).sessions[0]
-            jobs.run(room, [session.id])
-            yield _sound(room, Opened(room, session), path)
+            made = deposit(room, [path], Terms(), wait=False).sessions[0]
+            jobs.run(room, [made.id])
+            yield _sound(room, Opened(room, retrieve.session(room, made.id)), path)
 
 
 def _states() -> Iterator[Row]:
