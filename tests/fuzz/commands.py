@@ -12,7 +12,7 @@ from unittest import mock
 
 import typer.main
 
-from tests.fuzz import scratch
+from tests.fuzz import scratch, sound
 from vault import samples
 from vault.cli.app import run
 
@@ -34,7 +34,7 @@ def line(data: bytes) -> None:
     code, out, err = _run(["--home", str(home), "--json", verb, *words])
     assert code in {0, 2, 3, 4, 7}, err
     if code == 0 and "--help" not in words and "-h" not in words:
-        json.loads(out)
+        sound.written(json.loads(out))
 
 
 def deposit(data: bytes) -> None:
@@ -48,7 +48,7 @@ def deposit(data: bytes) -> None:
     for session in json.loads(out)["sessions"] if out else ():
         code, out, err = _run(["--home", str(home), "--json", "show", session["id"]])
         assert code == 0, err
-        out.encode()
+        sound.written(json.loads(out))
 
 
 @cache

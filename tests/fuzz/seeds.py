@@ -173,6 +173,8 @@ def commands() -> list[bytes]:
         |show ID|replay ID --at 1.5|replay ID --at -3|title ID Lost|tag ID --add red --remove blue
         |annotate ID --type label --key mood --value "calm" --target time_range
         --where {"start_ns":0,"end_ns":5}|annotate ID --correct x --value 1|list --state ready
+        |list --limit 99999999999999999999|replay ID --at 1e300
+        |annotate ID --type label --key k --value 1e999|annotate ID --type score --key k --value NaN
         |list --jurisdiction US-CA --class long --format wav --external-id x --agent y"""
     return ["\n".join(each.split()).encode() for each in made.split("|")]
 
