@@ -95,6 +95,33 @@ def test_nothing_a_row_says_is_lost(schema: str) -> None:
     assert [s.end_ns - s.start_ns for s in segments] == [r["duration_ms"] * 10**6 for r in rows]
 
 
+#: What is new in the rows that VoiceMode writes since a commit: version, fields of the metadata.
+WRITTEN_SINCE: dict[str, tuple[int, set[str]]] = {
+    "62be6e3": (1, {"voice_mode_version", "model", "provider", "language", "voice", "emotion"}),
+    "4a3c652": (2, {"transport", "silence_detection"}),
+    "26813f3": (3, {"provider_url", "provider_type", "total_turnaround_time"}),
+    "3d7f0ce": (3, {"is_fallback", "fallback_reason"}),
+    "wheel-9.0.1": (4, {"voice_requested", "voice_resolved", "voice_via"}),
+}
+
+
+@needs_logs
+def test_every_log_is_read_as_what_its_commit_of_voicemode_writes() -> None:
+    told = json.loads((LOGS / "expected_conversation_ids.json").read_text())
+    assert [each["schema"] for each in told] == list(SCHEMAS)
+    assert [each["commit"] for each in told] == list(WRITTEN_SINCE)
+    for place, each in enumerate(told):
+        segments = [s for r in formats.read(LOGS / each["schema"]) for s in r.timeline.segments]
+        metadata: list[dict[str, Json]] = [
+            found for s in segments if isinstance(found := s.data["metadata"], dict)
+        ]
+        assert {found["voice_mode_version"] for found in metadata} == {each["voice_mode_version"]}
+        assert {s.data["version"] for s in segments} == {WRITTEN_SINCE[each["commit"]][0]}
+        fields = set().union(*metadata)
+        for number, (_, new) in enumerate(WRITTEN_SINCE.values()):
+            assert new <= fields if number <= place else not new & fields
+
+
 @needs_logs
 def test_times_count_from_the_first_row_of_the_conversation() -> None:
     reading = formats.read(LOGS / "v4")[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from tests import promptkit as made
 from tests.unit.test_formats_promptkit import REAL, SESSIONS, real, variants
 from vault.errors import BadInput, IntegrityError, NotFound, UsageError
+from vault.formats import instants
 from vault.model import Annotation, Event, Json, Reading, Segment, Timeline
 from vault.replay.player import PlaybackState, Player, Signal, clock_text
 from vault.replay.tracks import Fetch, samples, tracks, wav
@@ -76,6 +78,41 @@ def test_a_real_recording_plays_as_expected(session: str, which: int) -> None:
         _compare(session, play, reading, state)
 
 
+@real
+@pytest.mark.parametrize("session", SESSIONS)
+@pytest.mark.parametrize("which", range(3))
+def test_a_real_recording_is_described_as_its_own_library_describes_it(
+    session: str, which: int
+) -> None:
+    path = variants(session)[which]
+    key = path.relative_to(REAL / session).as_posix()
+    expected = json.loads((REAL / session / "expected_replay.json").read_text())[key]
+    reading = made.read(path)
+    events, seconds = reading.timeline.events, Decimal(reading.duration_ns or 0) / SECOND
+    told = f"session={reading.external_id}, events={len(events)}, duration={seconds}s"
+    assert f"SessionRecording{{{told}}}" == expected["string"]
+    # The library drops the run where it reads its store of events; here it is kept.
+    dropped = {f"run-{session}": len(events)} if which == 2 else expected["run_ids"]
+    assert (which == 2) == ("" in expected["run_ids"])
+    assert reading.metrics["run_ids"] == dropped
+    (agent,) = (p for p in reading.participants if p.role == "agent")
+    assert agent.data.get("provider_name", "") == expected["provider"]
+    # Of these the library itself cannot read the data of a tool that failed; here all is kept.
+    lost = {event.seq: event.data for event in events if event.type == "tool.call.failed"}
+    assert list(lost) == expected["typed_data_lost_seqs"]
+    assert lost == {seq: data for seq, data in _written(path) if seq in lost}
+
+
+def _written(path: Path) -> list[tuple[int, Any]]:
+    """The number and the data of every event, as the file has them."""
+    if path.suffix == ".json":
+        rows = json.loads(path.read_text())["events"]
+    else:
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        rows = [{"seq": line.get("seq"), **line["event"]} for line in lines if "event" in line]
+    return [(row["seq"], row.get("data")) for row in rows]
+
+
 def _compare(session: str, play: Player, reading: Reading, state: dict[str, Any]) -> None:
     at = state["offset_ns"]
     moment = play.moment(at)
@@ -84,6 +121,12 @@ def _compare(session: str, play: Player, reading: Reading, state: dict[str, Any]
     assert [(m.role, m.text, m.offset_ns) for m in moment.messages] == [
         (m["Role"], m["Content"], m["Offset"]) for m in state["messages"] or ()
     ]
+    start = str(reading.source["start_time"])
+    start_ns, zone = instants.parse(start) or 0, instants.zone(start)
+    assert [instants.write(start_ns + m.offset_ns, zone) for m in moment.messages] == [
+        m["Timestamp"] for m in state["messages"] or ()
+    ]
+    assert instants.write(start_ns + at, zone) == state["timestamp"]
     heard = moment.audio_input_active, moment.audio_output_active
     theirs = state["audio_in"], state["audio_out"]
     if (session, at) in REALLY_HEARD:
