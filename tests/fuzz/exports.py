@@ -155,6 +155,6 @@ _CHECKS: dict[str, Callable[[bytes], None]] = {
     "vcon": _read_as("vcon"),
     "promptkit": _read_as("promptkit"),
     "promptkit-jsonl": _read_as("promptkit"),
-    "voicemode": _lines,
+    "voicemode": _read_as("voicemode"),
     "scenario": _bundle,
 }
