@@ -40,10 +40,11 @@ def storable(value: str) -> str:
 
     Raises ValueError, which never quotes the text.
     """
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValueError("Text for the catalogue holds a lone surrogate.") from None
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError("Text for the catalogue holds a lone surrogate.") from None
     if "\0" in value:
         raise ValueError("Text for the catalogue holds a NUL.")
     return value

@@ -8,57 +8,25 @@ is removed by `fixity --repair`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import partial
-from itertools import chain
+from dataclasses import replace
 from pathlib import Path
-from threading import Lock
-from typing import TypeAlias
 
 from vault import formats
 from vault.errors import BackendError, IntegrityError, StrongroomError
-from vault.model import (
-    Compartment,
-    Kind,
-    ObjectRow,
-    Part,
-    Reading,
-    SessionRow,
-    State,
-    new_id,
-)
-from vault.operations import describe, doubles, jobs
+from vault.model import Kind, Part, Reading, SessionRow, State
+from vault.operations import describe, jobs
 from vault.operations.actors import may_read, permit
-from vault.operations.admission import Admitted, Terms, admit, blocks, lookup_rows, session_row
-from vault.operations.keys import DataKey, Keys
+from vault.operations.admission import Admitted, Terms, admit, lookup_rows
+from vault.operations.keys import Keys
 from vault.operations.outcome import Deposited, Outcome
-from vault.operations.retrieve import INSIDE, Opened
+from vault.operations.retrieve import Opened
 from vault.operations.room import Progress, Room, silent
-from vault.operations.writer import ObjectWriter
-from vault.ports import Buffer, NewSession
-from vault.seal.pack import Packer
+from vault.operations.sealing import Sealed
+from vault.operations.storing import Attempt, storing
+from vault.ports import NewSession
 
 _BATCH_SESSIONS = 32
-_THREADS = 8
-#: Sessions larger than this are sealed one at a time, so that memory stays bounded.
-_LARGE_BYTES = 32 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class _Sealed:
-    """A session whose object is stored and that the catalogue does not know yet."""
-
-    admitted: Admitted
-    session: SessionRow
-    data_keys: dict[Compartment, DataKey]
-    stored: Sequence[ObjectRow]
-    parts: Sequence[Part]
-
-
-#: A session that is being stored, or turns out to be here already.
-_Attempt: TypeAlias = tuple[Admitted, Future[_Sealed | SessionRow]]
 
 
 def deposit(
@@ -156,50 +124,31 @@ def _batches(admitted: Iterator[Admitted]) -> Iterator[list[Admitted]]:
 
 def _under_way(
     room: Room, admitted: Iterator[Admitted], progress: Progress
-) -> Iterator[list[_Attempt]]:
-    """Batches that are being sealed and put, a few sessions at a time.
+) -> Iterator[list[Attempt]]:
+    """Batches that are being sealed and put.
 
     Each is given when the next has begun, so that reading and recording wait for no store.
     """
-    one_large = Lock()
-    pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="deposit")
-    try:
-        before: list[_Attempt] = []
+    with storing(room, progress) as store:
+        before: list[Attempt] = []
         for batch in _batches(admitted):
-            with room.catalogue.transaction() as tx:
-                sizes = tx.sizes_among(room.tenant, {a.content_bytes for a in batch})
-            begin = partial(_begin, room, sizes, one_large, progress)
-            now = [(a, pool.submit(begin, a)) for a in batch]
+            now = store.start(batch)
             if before:
                 yield before
             before = now
         yield before
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
-def _begin(
-    room: Room, sizes: set[int], one_large: Lock, progress: Progress, admitted: Admitted
-) -> _Sealed | SessionRow:
-    """Store one session, unless one of the same size turns out to be the same."""
-    if admitted.content_bytes in sizes and (known := doubles.known(room, admitted)) is not None:
-        return known
-    if admitted.memory_bytes <= _LARGE_BYTES:
-        return _store(room, admitted, silent)
-    with one_large:
-        return _store(room, admitted, progress)
-
-
-def _take(room: Room, batch: list[_Attempt], outcome: Outcome, progress: Progress) -> None:
+def _take(room: Room, batch: list[Attempt], outcome: Outcome, progress: Progress) -> None:
     """Wait until a batch is stored and record all of it at once."""
-    sealed: list[_Sealed] = []
+    sealed: list[Sealed] = []
     for admitted, future in batch:
         try:
             result = future.result()
         except StrongroomError as error:
             outcome.refused.append((admitted.path, error))
             continue
-        if isinstance(result, _Sealed):
+        if isinstance(result, Sealed):
             sealed.append(result)
         else:
             outcome.sessions.append(_already(room, admitted.path, result))
@@ -212,59 +161,7 @@ def _take(room: Room, batch: list[_Attempt], outcome: Outcome, progress: Progres
     progress("deposited", len(outcome.sessions) + len(outcome.refused), None)
 
 
-def _store(room: Room, admitted: Admitted, progress: Progress) -> _Sealed:
-    """Seal the originals into one object and put it."""
-    session_id, object_id = new_id(), new_id()
-    data_keys = {c: room.keys.new_data_key(session_id) for c in Compartment}
-    key = data_keys[Compartment.ORIGINAL]
-    packer = Packer(Compartment.ORIGINAL)
-    sealed = key.seal("pack", object_id, _plaintext(packer, admitted, progress))
-    stored = room.store.put(room.store_key(object_id), sealed)
-    parts = packer.parts()
-    row = ObjectRow(
-        id=object_id,
-        session_id=session_id,
-        compartment=Compartment.ORIGINAL,
-        kind="pack",
-        store_key=stored.key,
-        version=stored.version,
-        size_bytes=stored.size_bytes,
-        sha256=stored.digest,
-        manifest=describe.seal_manifest(key, object_id, parts),
-        created_at=room.clock.now(),
-    )
-    fingerprint = doubles.fingerprint(room, admitted, [p.sha256 for p in parts])
-    session = session_row(room, admitted, fingerprint, data_keys)
-    inside = _store_inside(room, admitted, data_keys[Compartment.DERIVED])
-    return _Sealed(admitted, session, data_keys, [row, *inside], parts)
-
-
-def _store_inside(room: Room, admitted: Admitted, key: DataKey) -> list[ObjectRow]:
-    """Seal what lies inside an original into an object of its own, if there is anything."""
-    found = iter(admitted.reading.inside() if admitted.reading.inside else ())
-    first = next(found, None)
-    if first is None:
-        return []
-    with ObjectWriter(room, key, Compartment.DERIVED, INSIDE) as out:
-        for original in chain([first], found):
-            out.begin(original.name, original.kind, original.media_type)
-            for block in blocks(original):
-                out.write(original.name, block)
-    return [out.row]
-
-
-def _plaintext(packer: Packer, admitted: Admitted, progress: Progress) -> Iterator[Buffer]:
-    """The originals one after the other, accounted for as they pass."""
-    done = 0
-    for original in admitted.reading.originals:
-        packer.begin(original.name, original.kind, original.media_type)
-        for block in blocks(original):
-            yield packer.take(original.name, block)
-            done += len(block)
-            progress("sealing", done, admitted.content_bytes)
-
-
-def _answer(room: Room, sealed: _Sealed, twice: set[str]) -> Deposited:
+def _answer(room: Room, sealed: Sealed, twice: set[str]) -> Deposited:
     """What became of a stored session; what turned out a double is dropped again."""
     path = sealed.admitted.path
     if sealed.session.id not in twice:
@@ -279,7 +176,7 @@ def _answer(room: Room, sealed: _Sealed, twice: set[str]) -> Deposited:
     return _already(room, path, known)
 
 
-def _work(sealed: _Sealed) -> list[str]:
+def _work(sealed: Sealed) -> list[str]:
     """The names of the jobs that a session needs."""
     sounds = len(sealed.stored) > 1 or any(p.kind is Kind.AUDIO for p in sealed.parts)
     timeline = sealed.admitted.reading.timeline
@@ -287,7 +184,7 @@ def _work(sealed: _Sealed) -> list[str]:
     return [*(["transcode"] if sounds else []), *(["analyse"] if sounds or told else [])]
 
 
-def _commit(room: Room, batch: Sequence[_Sealed]) -> set[str]:
+def _commit(room: Room, batch: Sequence[Sealed]) -> set[str]:
     """One transaction for the batch, under keys that are still active when it commits.
 
     Answers the ids of sessions that were here already, under another id.

@@ -79,12 +79,13 @@ class Boto3Calls:
     @cached_property
     def _client(self) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
         with self._translated():
-            client = self._session.client("s3", config=Config(**self._config))
+            path_style = Config(**self._config, s3={"addressing_style": "path"})
+            client = self._session.client("s3", config=path_style)
             host = urlsplit(client.meta.endpoint_url).hostname or ""
-            if not host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
-                path_style = Config(**self._config, s3={"addressing_style": "path"})
-                client = self._session.client("s3", config=path_style)
-                self._origin = client.meta.endpoint_url
+            if host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
+                # A second one where that is no matter: making it takes some 40 ms.
+                return self._session.client("s3", config=Config(**self._config))
+            self._origin = client.meta.endpoint_url
             return client
 
     @cached_property
