@@ -7,6 +7,7 @@ the home are not counted in the time; in the memory everything is.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -55,6 +56,7 @@ def _main(home: Path, path: Path) -> None:
     settings = load(home)
     began = time.perf_counter()
     with bootstrap.open_room(settings) as room:
+        gc.freeze()  # as the command line does
         outcome = take(room, [path], Terms(), wait=False)
     seconds = time.perf_counter() - began
     for _, error in outcome.refused:

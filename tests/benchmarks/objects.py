@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,13 +13,12 @@ from urllib.parse import urlsplit
 import boto3
 
 from tests import servers
-from tests.benchmarks import inputs
+from tests.benchmarks import inputs, plain
 from tests.benchmarks.depositing import deposit
 from tests.benchmarks.measure import Row, at_least, beside, in_turn, ratios, seconds, skipped
 
 LARGE_BYTES = 512_000_000
 LARGE_ROUNDS, SMALL_ROUNDS = 3, 5
-THREADS = 8
 _BUCKET = "benchmark"
 _count = itertools.count()
 
@@ -72,18 +71,11 @@ class Stage:
 
         return seconds(upload)
 
-    def put_all(self, folder: Path, change: Callable[[bytes], bytes] = bytes) -> float:
-        """The seconds that boto3 takes to put every file under `folder`, `THREADS` at a time."""
-        paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-
-        def put(path: Path) -> None:
-            self.client.put_object(Bucket=_BUCKET, Key=_name(path), Body=change(path.read_bytes()))
-
-        def put_all() -> None:
-            with ThreadPoolExecutor(THREADS) as pool:
-                list(pool.map(put, paths))
-
-        return seconds(put_all)
+    def put_all(self, folder: Path, *, encrypted: bool = False) -> float:
+        """The seconds that boto3 takes to put every file under `folder`."""
+        prefix = f"plain/{next(_count)}"
+        environment = self._server.environment
+        return plain.put_all(_BUCKET, prefix, folder, environment, encrypted=encrypted)
 
 
 def _large(stage: Stage) -> Iterator[Row]:
@@ -125,12 +117,11 @@ def _small(stage: Stage) -> Iterator[Row]:
         what = f"{inputs.BUNDLES} bundles of three files into {scheme}:// / boto3 `put_object`"
         yield at_least(what, ratios(found["boto3"], found[scheme]), 2.5, text)
     what = f"{inputs.BUNDLES} bundles, aws-encryption-sdk into boto3 / boto3 `put_object`"
-    try:
-        from tests.benchmarks.aws import encrypted
-    except ImportError:
+    if find_spec("aws_encryption_sdk") is None:
         yield skipped(what, "not installed")
         return
-    peer = in_turn(1, {"boto3": sides["boto3"], "aws": lambda: stage.put_all(folder, encrypted)})
+    sides = {"boto3": sides["boto3"], "aws": partial(stage.put_all, folder, encrypted=True)}
+    peer = in_turn(1, sides)
     yield beside(what, ratios(peer["boto3"], peer["aws"]), _pace(peer["aws"]))
 
 
