@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vault.cli.choosing import MANY
-from vault.cli.desk import Desk
+from vault.cli.desk import Desk, size
 from vault.cli.sessions import SESSION
 
 if TYPE_CHECKING:
@@ -27,19 +28,31 @@ def replay(
     context: typer.Context,
     session: SESSION,
     at: Annotated[float, typer.Option(help="The instant, in seconds from the start.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="A file for the sound from then on, Opus in Ogg."),
+    ] = None,
+    part: Annotated[
+        str | None, typer.Option(help="Whose sound, as in playback/full.wav.opus.")
+    ] = None,
 ) -> None:
-    """Show the state of a session at an instant."""
+    """Show the state of a session at an instant; with -o write what is heard from then on."""
     from math import isfinite
 
     from vault.errors import UsageError
     from vault.operations import retrieve
+    from vault.operations.listen import heard
 
     if not isfinite(at * 1e9):
         raise UsageError("--at is a number of seconds.")
+    if part is not None and output is None:
+        raise UsageError("--part is of the sound, which takes -o FILE.")
     desk: Desk = context.obj
     with desk.room() as room:
         opened = retrieve.Opened(room, retrieve.session(room, session))
         document = moment(opened, round(at * 1_000_000_000))
+        if output is not None:
+            document["files"] = [heard(opened, round(at * 1_000_000_000), output, part)]
     desk.answer(document, _moment_lines(document))
 
 
@@ -85,6 +98,7 @@ def _moment_lines(document: Mapping[str, Any]) -> list[str]:
         *(f"  recent   {e['type']}" for e in document["recent_events"]),
         *(f"  {m['role']}: {m['text']}" for m in document["messages"]),
         *(f"  {a['type']} {a['key']} = {json.dumps(a['value'])}" for a in document["annotations"]),
+        *(f"  {size(f['bytes'])}  {f['name']}" for f in document.get("files", ())),
     ]
 
 

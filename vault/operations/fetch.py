@@ -41,16 +41,17 @@ def part(
 def _write(opened: Opened, found: Part, path: Path, name: str, progress: Progress) -> Wrote:
     """A part as a file; `IntegrityError`, and no file, unless its digest is what was sealed."""
     blocks = opened.stream(found)
-    return _save(blocks, path, name, progress, expected=found)
+    return save(blocks, path, name, progress, expected=found)
 
 
-def _save(
+def save(
     blocks: Iterable[Buffer],
     path: Path,
     name: str,
-    progress: Progress,
+    progress: Progress = silent,
     expected: Part | None = None,
 ) -> Wrote:
+    """Blocks as a file, whole or not at all; `IntegrityError` unless they are the part expected."""
     digest, size = hashlib.sha256(), 0
     total = None if expected is None else expected.size_bytes
     with whole_file(path) as stream:
