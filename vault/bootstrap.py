@@ -17,7 +17,7 @@ from vault.kms import open_kms
 from vault.ledger.note import SigningKey
 from vault.model import PrivacyLevel, new_id
 from vault.operations import actors
-from vault.operations.jobs import Handler
+from vault.operations.attempt import Handler
 from vault.operations.keys import Keys
 from vault.operations.room import Room
 from vault.ports import Catalogue, Clock, KeyManagement, ObjectStore, Queue

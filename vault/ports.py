@@ -298,7 +298,9 @@ class Transaction(Protocol):
     def mark_sent(self, job_ids: Sequence[str], at: datetime) -> None: ...
 
     def lease_job(self, job_id: str, *, now: datetime, until: datetime) -> JobRow | None:
-        """Take the job and count the attempt; None if it is done, failed or held by another."""
+        """Take the job and count the attempt, before anything else can happen to it; None if it is
+        done, failed or held by another.
+        """
         ...
 
     def renew_job(self, job_id: str, *, until: datetime) -> None:
@@ -320,6 +322,18 @@ class Transaction(Protocol):
 
     def return_job(self, job_id: str, *, error: str) -> None:
         """Give the job back to be tried again."""
+        ...
+
+    def uncount_attempt(self, job_id: str) -> None:
+        """One attempt fewer, if the job has not ended: nobody can say that it was tried."""
+        ...
+
+    def failed_jobs(self, *, limit: int, after: str | None = None) -> Sequence[JobRow]:
+        """In order of id, those after `after` only."""
+        ...
+
+    def reopen_jobs(self, job_ids: Sequence[str]) -> None:
+        """Those of them that failed are pending again, as if never tried."""
         ...
 
     def jobs(self, session_id: str) -> Sequence[JobRow]: ...

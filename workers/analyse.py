@@ -10,7 +10,7 @@ import json
 
 from vault.model import Kind
 from vault.operations.analysis import PART, compute
-from vault.operations.jobs import Bench
+from vault.operations.attempt import Bench
 
 
 def analyse(bench: Bench) -> None:

@@ -9,6 +9,7 @@ compliance waiting: `media`, `text`, `compliance`.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
 
 from celery import Celery, signals
@@ -61,10 +62,13 @@ def make_app(broker_url: str) -> Celery:
 
 
 def run_job(job_id: str) -> None:
-    """Do one job; a job that has ended or is held elsewhere is no error."""
+    """Do one job; a job that has ended or is held elsewhere is no error.
+
+    Told to stop, the pool's process leaves by `SystemExit`, which gives the job back.
+    """
     with open_room(configuration.load()) as room:
         try:
-            jobs.run_one(room, job_id)
+            jobs.run_one(room, job_id, threading.Event())
         except StrongroomError as error:
             log.warning("job %s was given back: %s", job_id, type(error).__name__)
 

@@ -11,7 +11,7 @@ from vault.errors import BadInput
 from vault.formats.sound import sound
 from vault.media.transcode import renditions
 from vault.model import Kind, Part, Warn
-from vault.operations.jobs import Bench
+from vault.operations.attempt import Bench
 from vault.operations.writer import ObjectWriter
 
 

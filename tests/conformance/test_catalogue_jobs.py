@@ -198,6 +198,53 @@ class TestEnding:
             assert (again.state, again.error, again.attempts) == ("pending", "interrupted", 1)
             assert tx.lease_job(job.id, now=NOON, until=NOON + HOUR)
 
+    def test_an_attempt_is_uncounted_and_the_lease_stays(self, catalogue: Catalogue) -> None:
+        [job, untried, ended] = jobs_stored(catalogue, 3)
+        until = NOON + HOUR
+        with catalogue.transaction() as tx:
+            for _ in range(2):
+                tx.lease_job(job.id, now=until, until=until)
+            tx.lease_job(ended.id, now=NOON, until=until)
+            tx.end_job(ended.id, error="x")
+            for row in (job, untried, ended):
+                tx.uncount_attempt(row.id)
+            tx.uncount_attempt(new_id())
+        assert job_of(catalogue, job) == replace(job, attempts=1, lease_until=until)
+        assert job_of(catalogue, untried) == untried
+        assert job_of(catalogue, ended).attempts == 1
+
+    def test_failed_jobs_are_found_page_by_page(self, catalogue: Catalogue) -> None:
+        jobs = jobs_stored(catalogue, 5)
+        with catalogue.transaction() as tx:
+            tx.end_job(jobs[0].id, error=None)
+            for job in jobs[2:]:
+                tx.end_job(job.id, error="x")
+            first = tx.failed_jobs(limit=2)
+            rest = tx.failed_jobs(limit=2, after=first[-1].id)
+            assert tx.failed_jobs(limit=2, after=rest[-1].id) == []
+        wanted = sorted(job.id for job in jobs[2:])
+        assert [job.id for job in [*first, *rest]] == wanted
+        assert first[0].error == "x"
+
+    def test_a_failed_job_is_opened_again_as_if_never_tried(self, catalogue: Catalogue) -> None:
+        [failed, done, held] = jobs_stored(catalogue, 3)
+        with catalogue.transaction() as tx:
+            tx.mark_sent([failed.id], NOON)
+            for row in (failed, done, held):
+                tx.lease_job(row.id, now=NOON, until=NOON + HOUR)
+            tx.end_job(failed.id, error="x")
+            tx.end_job(done.id, error=None)
+            tx.reopen_jobs([failed.id, done.id, held.id, new_id()])
+            tx.reopen_jobs([])
+        assert job_of(catalogue, failed) == failed
+        assert job_of(catalogue, done).state == "done"
+        assert job_of(catalogue, held).lease_until == NOON + HOUR
+        with catalogue.transaction() as tx:
+            assert [job.id for job in tx.claim_to_send(limit=9, sent_before=NOON)] == [failed.id]
+            tx.uncount_attempt(failed.id)
+            assert tx.lease_job(failed.id, now=NOON, until=NOON + HOUR)
+        assert job_of(catalogue, failed).attempts == 1
+
     def test_of_eight_that_end_one_job_one_is_told_so(self, catalogue: Catalogue) -> None:
         for job in jobs_stored(catalogue, 4):
             got = all_at_once(catalogue, lambda tx, job=job: tx.end_job(job.id, error=None))  # type: ignore[misc] # a bound default

@@ -16,7 +16,7 @@ from tests.homes import Home, ended, made
 from tests.integration.mortal import Death, Mortal, dies, killed
 from vault import bootstrap
 from vault.model import ObjectRow, SessionFilter, SessionRow
-from vault.operations import fetch, fixity, jobs, retrieve
+from vault.operations import attempt, fetch, fixity, jobs, retrieve
 from vault.operations.admission import Terms
 from vault.operations.deposit import deposit
 from vault.operations.room import Room
@@ -100,7 +100,7 @@ def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Archive]
             extra["STRONGROOM_STORE_URL"] = f"s3://{request.getfixturevalue('bucket')}"
             extra["STRONGROOM_CATALOGUE_URL"] = request.getfixturevalue("database_url")
         # A dead worker's lease need not be waited for any longer than this.
-        patch.setattr(jobs, "LEASE_SECONDS", 0.3)
+        patch.setattr(attempt, "LEASE_SECONDS", 0.3)
         stride = 12 if extra else 1
         yield Archive(made(tmp_path / "home", **extra), tmp_path, stride)
 

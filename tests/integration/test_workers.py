@@ -23,7 +23,7 @@ from tests import recordings, servers
 from tests.homes import SCRIPT, Home
 from vault.errors import BackendError, IntegrityError
 from vault.model import SessionFilter
-from vault.operations import jobs, retrieve
+from vault.operations import attempt, jobs, retrieve
 
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PHRASES = ("My account number is in the letter", "Let me look that up for you")
@@ -248,21 +248,21 @@ def test_what_is_away_puts_a_job_off_however_often_and_never_fails_it(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = deposited(home, recordings.recording(tmp_path / "0.wav"), "--no-wait")
-    monkeypatch.setattr(jobs, "LEASE_SECONDS", 0.01)
-    monkeypatch.setattr(jobs, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(attempt, "LEASE_SECONDS", 0.01)
+    monkeypatch.setattr(attempt, "_PAUSE_SECONDS", 0.01)
     calls = iter(range(100))
 
-    def away(_bench: jobs.Bench) -> None:
+    def away(_bench: attempt.Bench) -> None:
         next(calls)
         raise BackendError(retryable=True)
 
-    monkeypatch.setattr(jobs, "_handler", lambda *_: away)
+    monkeypatch.setattr(attempt, "_handler", lambda *_: away)
     with home.room() as room:
-        for _ in range(4 * jobs.ATTEMPTS):
+        for _ in range(4 * attempt.ATTEMPTS):
             time.sleep(0.02)
             with pytest.raises(BackendError):
                 jobs.run_next(room)
-        assert next(calls) == 4 * jobs.ATTEMPTS
+        assert next(calls) == 4 * attempt.ATTEMPTS
         time.sleep(0.02)
         monkeypatch.undo()
         while jobs.run_next(room):
@@ -276,10 +276,10 @@ def test_a_step_that_always_breaks_is_given_up(
 ) -> None:
     session = deposited(home, recordings.recording(tmp_path / "0.wav"), "--no-wait")
 
-    def broken(_bench: jobs.Bench) -> None:
+    def broken(_bench: attempt.Bench) -> None:
         raise ZeroDivisionError("the caller's name is Ann")
 
-    monkeypatch.setattr(jobs, "_handler", lambda *_: broken)
+    monkeypatch.setattr(attempt, "_handler", lambda *_: broken)
     with home.room() as room:
         broke, left = 0, True
         while left:
@@ -289,7 +289,7 @@ def test_a_step_that_always_breaks_is_given_up(
                 broke += 1
         with room.catalogue.transaction() as tx:
             steps = tx.jobs(session["id"])
-        assert broke == len(steps) * (jobs.ATTEMPTS - 1)
+        assert broke == len(steps) * (attempt.ATTEMPTS - 1)
     assert {(job.state, job.error) for job in steps} == {("failed", "ZeroDivisionError")}
 
 
@@ -298,10 +298,10 @@ def test_damage_is_given_up_at_once(
 ) -> None:
     session = deposited(home, recordings.recording(tmp_path / "0.wav"), "--no-wait")
 
-    def damaged(_bench: jobs.Bench) -> None:
+    def damaged(_bench: attempt.Bench) -> None:
         raise IntegrityError
 
-    monkeypatch.setattr(jobs, "_handler", lambda *_: damaged)
+    monkeypatch.setattr(attempt, "_handler", lambda *_: damaged)
     with home.room() as room:
         while jobs.run_next(room):
             pass

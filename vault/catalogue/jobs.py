@@ -1,7 +1,8 @@
 """The outbox: work that was promised in the transaction that made it necessary.
 
-A job is open (pending or sent) until it is done or failed, and never opens again. It is
-held while `lease_until` lies in the future; a worker that dies lets go by saying nothing.
+A job is open (pending or sent) until it is done or failed, and only an operator opens a
+failed one again. It is held while `lease_until` lies in the future; a worker that dies lets go
+by saying nothing.
 """
 
 from __future__ import annotations
@@ -65,6 +66,21 @@ class Jobs(Rows):
     def return_job(self, job_id: str, *, error: str) -> None:
         """Pending again, for a relay to send; an ended job stays ended. Raises `NotFound`."""
         self._let_go(job_id, state="pending", error=error)
+
+    def uncount_attempt(self, job_id: str) -> None:
+        """Never below none: a job that was opened again has forgotten who still tries it."""
+        this = update(jobs).where(job_is_open, jobs.c.id == job_id, jobs.c.attempts > 0)
+        self._run(this.values(attempts=jobs.c.attempts - 1))
+
+    def failed_jobs(self, *, limit: int, after: str | None = None) -> Sequence[JobRow]:
+        these = select(jobs).where(jobs.c.state == "failed")
+        if after is not None:
+            these = these.where(jobs.c.id > after)
+        return self._select_all(JobRow, these.order_by(jobs.c.id).limit(limit))
+
+    def reopen_jobs(self, job_ids: Sequence[str]) -> None:
+        these = update(jobs).where(jobs.c.state == "failed", self._among(jobs.c.id, job_ids))
+        self._run(these.values(state="pending", attempts=0, sent_at=None, error=None))
 
     def _let_go(self, job_id: str, *, state: str, error: str | None) -> bool:
         this = update(jobs).where(job_is_open, jobs.c.id == job_id)

@@ -47,17 +47,38 @@ def upgrade(context: typer.Context) -> None:
     desk.answer({"upgraded": True}, ["the catalogue is up to date"])
 
 
-def doctor(context: typer.Context) -> int:
+def doctor(
+    context: typer.Context,
+    retry: Annotated[
+        str | None,
+        typer.Option(metavar="ID|all", help="First try a session's failed jobs again, or all."),
+    ] = None,
+) -> int:
     """Say what this installation can and cannot promise."""
     from vault.operations import doctor as checking
 
     desk: Desk = context.obj
+    again = {} if retry is None else {"retried": _retried(desk, retry)}
     with desk.room(for_nobody=True) as room, desk.progress() as progress:
         findings = checking.examine(room, desk.settings().folder, progress=progress)
     checks = [{"name": f.name, "ok": f.ok, "detail": f.detail} for f in findings]
     lines = [f"{'ok  ' if f.ok else 'WARN'}  {f.name:<22} {f.detail}" for f in findings]
-    desk.answer({"checks": checks}, lines)
+    desk.answer({"checks": checks, **again}, lines)
     return 6 if any(not f.ok and f.name in checking.VITAL for f in findings) else 0
+
+
+def _retried(desk: Desk, session: str) -> list[dict[str, str]]:
+    """Open failed jobs again and see that they get done; which ones."""
+    from vault.operations import jobs
+
+    with desk.room() as room, desk.progress() as progress:
+        opened = jobs.retry(room, None if session == "all" else session)
+        ids = list(dict.fromkeys(job.session_id for job in opened))
+        note = jobs.wake(room, ids, wait=True, progress=progress)
+    desk.say(f"{len(opened)} failed jobs of {len(ids)} sessions were opened again.")
+    if note:
+        desk.say(note)
+    return [{"session": job.session_id, "job": job.name} for job in opened]
 
 
 def up(

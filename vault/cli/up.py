@@ -35,7 +35,7 @@ def serve(desk: Desk, concurrency: int) -> int:
 
 
 def _without_broker(desk: Desk, room: Room, concurrency: int) -> None:
-    """Threads that take one job after the other; an interrupted job goes back to the catalogue."""
+    """Threads that take one job after the other; told to stop, each ends the one it has."""
     stop = threading.Event()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
@@ -74,7 +74,7 @@ def _work(desk: Desk, room: Room, stop: threading.Event) -> None:
 
     while not stop.is_set():
         try:
-            done = jobs.run_next(room)
+            done = jobs.run_next(room, stop)
         except StrongroomError as error:
             desk.say(f"a job was given back: {error}")
             done = False

@@ -13,12 +13,14 @@ from vault.ports import Catalogue, Clock
 
 #: The roles, and what each may do. `read-own` reads what the same actor deposited.
 ROLES: dict[str, frozenset[str]] = {
-    "owner": frozenset({"deposit", "read", "export", "actors", "keys", "fixity", "evidence"}),
+    "owner": frozenset(
+        {"deposit", "read", "export", "actors", "keys", "jobs", "fixity", "evidence"}
+    ),
     "agent": frozenset({"deposit", "read-own"}),
     "officer": frozenset({"read", "export", "evidence", "fixity"}),
     "dpo": frozenset({"read", "export", "evidence", "fixity"}),
     "auditor": frozenset({"evidence", "fixity"}),
-    "admin": frozenset({"actors", "keys", "fixity"}),
+    "admin": frozenset({"actors", "keys", "jobs", "fixity"}),
     "nobody": frozenset(),
 }
 

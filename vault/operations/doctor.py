@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vault.errors import BackendError, StrongroomError
 from vault.media import mix, wav
-from vault.operations.jobs import LEASE_SECONDS
+from vault.operations.attempt import LEASE_SECONDS
 from vault.operations.room import Progress, Room, silent
 from vault.ports import Finding
 
@@ -20,6 +20,7 @@ VITAL = frozenset({"store-reachable", "kms-root-key", "catalogue-reachable", "ff
 #: The catalogue's setting in which the last probe of the store is kept, as JSON.
 STORE_PROMISES = "store-promises"
 _DISK_LEAST_BYTES = 1 << 30
+_NAMED_JOBS = 5
 
 
 def examine(room: Room, home: Path, *, progress: Progress = silent) -> Sequence[Finding]:
@@ -84,13 +85,19 @@ def _no_queue() -> Finding:
 
 
 def _jobs(room: Room) -> Finding:
+    """How many are in each state, and whose failed first."""
     try:
         with room.catalogue.transaction() as tx:
             counts = tx.count_jobs()
+            failed = tx.failed_jobs(limit=_NAMED_JOBS)
     except BackendError as error:
         return Finding("jobs", ok=False, detail=str(error))
     detail = ", ".join(f"{n} {state}" for state, n in sorted(counts.items())) or "none"
-    return Finding("jobs", not counts.get("failed"), detail)
+    if failed:
+        named = ", ".join(dict.fromkeys(job.session_id for job in failed))
+        more = ", …" if counts["failed"] > len(failed) else ""
+        detail += f"; `show` says why: {named}{more}; --retry tries them again"
+    return Finding("jobs", not failed, detail)
 
 
 def _ffmpeg() -> Finding:
