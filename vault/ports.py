@@ -212,6 +212,10 @@ class Transaction(Protocol):
         """Those of `sizes` (bytes) that the originals of some session add up to (indexed)."""
         ...
 
+    def lookups_among(self, kind: str, hashes: Collection[bytes]) -> set[bytes]:
+        """Those of a batch of `hashes` by which some session is found (indexed)."""
+        ...
+
     def sessions(
         self, tenant: str, where: SessionFilter, *, limit: int, after: str | None = None
     ) -> Sequence[SessionRow]:

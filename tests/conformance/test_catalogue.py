@@ -183,6 +183,12 @@ class TestSessions:
             assert tx.sizes_among(TENANT, set()) == set()
             assert tx.sizes_among("other", {2**40}) == set()
 
+    def test_look_ups_of_a_batch_are_known_by_kind(self, catalogue: Catalogue) -> None:
+        stored(catalogue, a_deposit(lookups=[("tag", b"t" * 32), ("agent", b"a" * 32)]))
+        with catalogue.transaction() as tx:
+            assert tx.lookups_among("tag", {b"t" * 32, b"a" * 32}) == {b"t" * 32}
+            assert tx.lookups_among("tag", set()) == set()
+
     def test_pages_run_from_the_newest_to_the_oldest_without_gaps(
         self, catalogue: Catalogue
     ) -> None:

@@ -72,6 +72,10 @@ class Sessions(Rows):
         same = (sessions.c.tenant == tenant) & sessions.c.content_bytes.in_(sizes)
         return set(self._run(select(sessions.c.content_bytes).where(same).distinct()).scalars())
 
+    def lookups_among(self, kind: str, hashes: Collection[bytes]) -> set[bytes]:
+        same = (lookups.c.kind == kind) & lookups.c.hash.in_(hashes)
+        return set(self._run(select(lookups.c.hash).where(same).distinct()).scalars())
+
     def sessions(
         self, tenant: str, where: SessionFilter, *, limit: int, after: str | None = None
     ) -> Sequence[SessionRow]:

@@ -20,13 +20,12 @@ from vault.model import (
     Original,
     PrivacyLevel,
     Reading,
-    SessionFilter,
     SessionRow,
     State,
     Timeline,
     Warn,
 )
-from vault.operations import describe, retrieve
+from vault.operations import describe
 from vault.operations.keys import DataKey, bucket_of
 from vault.operations.room import Room
 
@@ -87,6 +86,11 @@ class Admitted:
         return sum(o.size_bytes for o in (*self.reading.originals, *self.left))
 
     @property
+    def external_id(self) -> str | None:
+        """What others call it."""
+        return self.terms.external_id or self.reading.external_id
+
+    @property
     def memory_bytes(self) -> int:
         """What to reckon with: what lies inside a file is unpacked in memory."""
         return self.content_bytes * (_UNPACKED if self.reading.inside else 1)
@@ -94,7 +98,7 @@ class Admitted:
     def metadata(self) -> describe.Metadata:
         """What can name people, to be sealed."""
         return describe.Metadata(
-            external_id=self.terms.external_id or self.reading.external_id,
+            external_id=self.external_id,
             title=self.reading.title,
             subjects=tuple(dict.fromkeys((*self.terms.subjects, *self.reading.subjects))),
             agent=self.terms.agent or self.reading.agent,
@@ -111,9 +115,7 @@ def admit(room: Room, path: Path, reading: Reading, terms: Terms) -> Admitted:
 
     The level is the narrower of what the source was recorded under and what is asked for.
     What it keeps out is named in the warnings. Fields of the source go with the file they
-    came from. Whose data it is may be said by the depositor or by the source itself. That its
-    external id is here already is a warning, seen only by whoever may see that session; the
-    very same bytes are found out later and keep the warnings they had.
+    came from. Whose data it is may be said by the depositor or by the source itself.
     Raises `Refused` without consent where the archive demands it, and for the level `disabled`.
     """
     if room.consent_required:
@@ -127,9 +129,6 @@ def admit(room: Room, path: Path, reading: Reading, terms: Terms) -> Admitted:
     if not named:
         text = "No subject, jurisdiction or regime was named, so consent is unknown."
         warnings.append(Warn("consent-unknown", text))
-    if _is_known(room, terms.external_id or reading.external_id):
-        text = "A session of the same external id is here already; these are other bytes."
-        warnings.append(Warn("same-external-id", text))
     left = [o for o in reading.originals if o.kind not in keeps]
     for original in left:
         text = f"Left out, because the privacy level is {level}."
@@ -148,14 +147,6 @@ def admit(room: Room, path: Path, reading: Reading, terms: Terms) -> Admitted:
         inside=reading.inside if Kind.AUDIO in keeps else None,
     )
     return Admitted(path, terms, reading, left)
-
-
-def _is_known(room: Room, external_id: str | None) -> bool:
-    """Whether a session of that external id is stored, as far as the actor may know."""
-    if external_id is None:
-        return False
-    where = SessionFilter(lookups=(("external-id", room.keys.lookup("external-id", external_id)),))
-    return next(retrieve.sessions(room, where, limit=1), None) is not None
 
 
 def _wordless(timeline: Timeline, *, sound: bool) -> Timeline:

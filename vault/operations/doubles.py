@@ -1,14 +1,18 @@
-"""The same bytes again: how a deposit finds out that it holds them already."""
+"""The same again: how a deposit finds out that it holds these bytes, or this external id."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
-from vault.model import Original, SessionRow
+from vault.model import Original, SessionFilter, SessionRow, Warn
+from vault.operations import retrieve
 from vault.operations.admission import Admitted, blocks
 from vault.operations.room import Room
 from vault.seal.stream import fields
+
+_ID = "external-id"
 
 
 def known(room: Room, admitted: Admitted) -> SessionRow | None:
@@ -17,6 +21,34 @@ def known(room: Room, admitted: Admitted) -> SessionRow | None:
     found = fingerprint(room, admitted, digests)
     with room.catalogue.transaction() as tx:
         return tx.by_fingerprint(room.tenant, found)
+
+
+def with_warnings(room: Room, batch: Sequence[Admitted]) -> list[Admitted]:
+    """The batch, where an external id that is here already is a warning.
+
+    Seen only by whoever may see that session. The very same bytes are found out later and keep
+    the warnings they had.
+    """
+    hashes = {a.external_id: room.keys.lookup(_ID, a.external_id) for a in batch if a.external_id}
+    if not hashes:
+        return list(batch)
+    with room.catalogue.transaction() as tx:
+        used = tx.lookups_among(_ID, set(hashes.values()))
+    return [_warned(a) if _is_used(room, hashes.get(a.external_id), used) else a for a in batch]
+
+
+def _is_used(room: Room, hashed: bytes | None, used: set[bytes]) -> bool:
+    """As far as the actor may know."""
+    if hashed is None or hashed not in used:
+        return False
+    return any(retrieve.sessions(room, SessionFilter(lookups=((_ID, hashed),)), limit=1))
+
+
+def _warned(admitted: Admitted) -> Admitted:
+    text = "A session of the same external id is here already; these are other bytes."
+    reading = admitted.reading
+    warnings = [*reading.warnings, Warn("same-external-id", text)]
+    return replace(admitted, reading=replace(reading, warnings=warnings))
 
 
 def fingerprint(room: Room, admitted: Admitted, digests: Sequence[str]) -> bytes:

@@ -34,6 +34,7 @@ class Storing:
 
     def start(self, batch: Sequence[Admitted]) -> list[Attempt]:
         """Begin with all of them."""
+        batch = doubles.with_warnings(self._room, batch)
         with self._room.catalogue.transaction() as tx:
             sizes = tx.sizes_among(self._room.tenant, {a.content_bytes for a in batch})
         return [(a, self._start(a, perhaps_known=a.content_bytes in sizes)) for a in batch]
