@@ -172,9 +172,10 @@ def test_captions_that_are_none_are_refused_aloud_in_a_folder(
         "A:" + " " * 500_000,
         "<" * 500_000,
         "&" * 500_000,
+        "&#" + "9" * 500_000 + ";",
         "00:00:01,000 --> " + " " * 500_000,
     ],
-    ids=["voices", "spaces", "prefix", "tags", "entities", "timing"],
+    ids=["voices", "spaces", "prefix", "tags", "entities", "number", "timing"],
 )
 def test_no_caption_takes_long_to_read(tmp_path: Path, text: str) -> None:
     place = captions(tmp_path, f"WEBVTT\n\n00:01.000 --> 00:02.000\n{text}\n\n{text}\n")
@@ -274,6 +275,18 @@ def test_hostile_metadata_is_refused_quickly(tmp_path: Path, xml: str) -> None:
     with pytest.raises(BadInput):
         formats.read(tmp_path / "invite")
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("inside", ["<a/>", "x" * 30 + "<a/>"], ids=["children", "texts"])
+def test_no_metadata_takes_long_to_read(tmp_path: Path, inside: str) -> None:
+    xml = SESSION.replace("<nameID", inside * 90_000 + "<nameID")
+    (tmp_path / "invite").write_bytes(body(xml))
+    began = time.monotonic()
+    reading = read(tmp_path / "invite")
+    assert time.monotonic() - began < 5
+    said = reading.participants[0].data["a"]
+    assert isinstance(said, list)
+    assert len(said) == 90_000
 
 
 def test_a_document_type_is_refused_before_anything_is_declared() -> None:

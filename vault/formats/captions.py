@@ -163,7 +163,7 @@ def _voices(text: str, *, named: bool) -> Iterator[tuple[str | None, str]]:
         if before := _plain(text[: voices[0].start()]):
             yield None, before
         for voice, end in zip(voices, ends, strict=True):
-            yield unescape(voice[1]).strip() or None, _plain(text[voice.end() : end])
+            yield _unescaped(voice[1]).strip() or None, _plain(text[voice.end() : end])
         return
     prefix = _NAMED.match(text)
     if prefix and (named or prefix[1].lower() in ROLES):
@@ -173,4 +173,11 @@ def _voices(text: str, *, named: bool) -> Iterator[tuple[str | None, str]]:
 
 
 def _plain(text: str) -> str:
-    return unescape(_TAG.sub("", text)).strip()
+    return _unescaped(_TAG.sub("", text)).strip()
+
+
+def _unescaped(text: str) -> str:
+    try:
+        return unescape(text)
+    except ValueError:  # what int() says of a character number of thousands of digits
+        return text

@@ -203,8 +203,10 @@ def _value(element: Element) -> dict[str, Json]:
         if text:
             inner = {**inner, "text": text} if isinstance(inner, dict) else text
         known = made.get(child.tag)
-        if child.tag in made:
-            made[child.tag] = [*(known if isinstance(known, list) else [known]), inner]
-        else:
+        if child.tag not in made:
             made[child.tag] = inner
+        elif isinstance(known, list):
+            known.append(inner)
+        else:
+            made[child.tag] = [known, inner]
     return made

@@ -62,6 +62,7 @@ class _Builder:
         self.root: Element | None = None
         self._name = name
         self._open: list[Element] = []
+        self._texts: list[list[str]] = []
         self._count = 0
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
@@ -75,12 +76,13 @@ class _Builder:
         else:
             self.root = element
         self._open.append(element)
+        self._texts.append([])
 
     def end(self, _: str) -> None:
-        self._open.pop()
+        self._open.pop().text = "".join(self._texts.pop())
 
     def text(self, text: str) -> None:
-        self._open[-1].text += text
+        self._texts[-1].append(text)
 
     def refuse(self, *_: object) -> int:
         raise BadInput(f"The XML in {self._name!a} declares a document type or an entity.")
