@@ -21,6 +21,7 @@ from vault.cli import (
     remarks,
     schedules,
     sessions,
+    transcribing,
 )
 from vault.cli.desk import Desk
 from vault.errors import StrongroomError, exit_code
@@ -49,6 +50,7 @@ def _globals(
 
 sessions.register(app)
 analysing.register(app)
+transcribing.register(app)
 conversing.register(app)
 remarks.register(app)
 following.register(app)

@@ -122,6 +122,16 @@ def _read(path: Path, sorry: str) -> bytes:
         raise BadInput(sorry) from error
 
 
+def pairs(option: str, form: str, given: Sequence[str] | None) -> dict[str, str]:
+    """What was given as `form`, say KEY=VALUE, by its keys; `UsageError` for anything else."""
+    from vault.errors import UsageError
+
+    split = [one.partition("=") for one in given or ()]
+    if not all(key and equals for key, equals, _ in split):
+        raise UsageError(f"{option} is {form}.")
+    return {key: value for key, _, value in split}
+
+
 def privacy_level(text: str) -> PrivacyLevel:
     """A privacy level by its name."""
     from vault.errors import UsageError

@@ -131,15 +131,11 @@ def _envelope(
 
 def _options(provider: str | None, model: str | None, custom: MANY) -> Options | None:
     """What a PromptKit recording says of itself; None if nothing was given."""
-    from vault.errors import UsageError
     from vault.formats.promptkit_writer import Options
 
-    pairs = [one.partition("=") for one in custom or ()]
-    if not all(key and equals for key, equals, _ in pairs):
-        raise UsageError("--custom is KEY=VALUE.")
     if provider is None and model is None and custom is None:
         return None
-    fields = {key: value for key, _, value in pairs} if custom else None
+    fields = choosing.pairs("--custom", "KEY=VALUE", custom) or None
     return Options(provider_name=provider, model=model, custom=fields)
 
 

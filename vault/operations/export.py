@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -17,9 +18,11 @@ from vault.export.writers import Each, Tree, Whole, writer
 from vault.formats.promptkit_writer import Options
 from vault.formats.vcon_envelope import Envelope
 from vault.model import Json
+from vault.operations import beside, transcript
 from vault.operations.delivery import Delivery, Exported
 from vault.operations.records import Choice, count, records, redaction
 from vault.operations.room import Progress, Room, silent
+from vault.replay.transcript import Processing
 
 _ID = r"[0-9a-f-]{36}"
 
@@ -28,7 +31,8 @@ _ID = r"[0-9a-f-]{36}"
 class Request:
     """What to write. `layout` is of sound, `originals` of zip, `manifest` of scenario.
 
-    `envelope` is of vcon, `promptkit` of the two formats of that name.
+    `envelope` is of vcon, `promptkit` of the two formats of that name, `transcript` of those that
+    tell what was said.
     """
 
     format: str
@@ -39,6 +43,7 @@ class Request:
     encrypt_to: Sequence[str] = ()
     envelope: Envelope | None = None
     promptkit: Options | None = None
+    transcript: Processing | None = None
 
     def check(self) -> None:
         """Raises `UsageError` for an option that the format has no use for."""
@@ -46,6 +51,8 @@ class Request:
             raise UsageError("Only a vCon is signed, or encrypted for a certificate.")
         if self.promptkit is not None and self.format not in {"promptkit", "promptkit-jsonl"}:
             raise UsageError("Provider, model and custom fields are of promptkit alone.")
+        if self.transcript is not None:
+            transcript.check(self.format)
 
 
 def export(
@@ -73,8 +80,12 @@ def export(
         manifest=request.manifest,
         envelope=request.envelope,
         promptkit=request.promptkit,
+        verbatim=not request.anonymise,
     )
-    found = Counted(records(room, choice, order.notes, redact), progress, count(room, choice))
+    chosen = records(room, choice, order.notes, redact)
+    if request.transcript is not None:
+        chosen = map(partial(transcript.readable, how=request.transcript), chosen)
+    found = Counted(chosen, progress, count(room, choice))
     files = _written(target, found, order, delivery, path, single=choice.single)
     return Exported(files, found.done, order.notes.all())
 
@@ -111,7 +122,7 @@ def _written(
         return _folder(target, found, order, delivery, path)
     (record,) = found
     if isinstance(target, Each):
-        return [delivery.file(target.write(record, order), path, str(path))]
+        return beside.one(target, record, order, delivery, path)
     with whole_folder(path, _owned(target, delivery)) as scratch:
         return [delivery.into(scratch, n, b) for n, b in target.write(record, order)]
 
@@ -149,8 +160,7 @@ def _session(
     target: Each | Tree, record: Record, order: Order, delivery: Delivery, scratch: Path
 ) -> Iterator[dict[str, Json]]:
     if isinstance(target, Each):
-        name = f"{record.id}.{target.suffix}"
-        yield delivery.into(scratch, name, target.write(record, order))
+        yield from beside.of_many(target, record, order, delivery, scratch)
     else:
         for name, blocks in target.write(record, order):
             yield delivery.into(scratch, f"{record.id}/{name}", blocks)
@@ -162,12 +172,8 @@ def _owned(target: Tree, delivery: Delivery) -> Callable[[str], bool]:
 
 
 def _owned_of_many(target: Each | Tree, delivery: Delivery) -> Callable[[str], bool]:
-    each = (
-        re.escape(f".{target.suffix}")
-        if isinstance(target, Each)
-        else f"/(?:{target.owns.pattern})"
-    )
-    return _matcher(f"{_ID}{each}|{MANIFEST}", delivery)
+    each = beside.pattern(target) if isinstance(target, Each) else f"/(?:{target.owns.pattern})"
+    return _matcher(f"{_ID}(?:{each})|{MANIFEST}", delivery)
 
 
 def _matcher(pattern: str, delivery: Delivery) -> Callable[[str], bool]:
