@@ -20,7 +20,8 @@ from vault import formats
 from vault.errors import BadInput
 from vault.formats import vcon
 from vault.formats.vcon_schema import validate
-from vault.formats.vcon_writer import SOUND_LIMIT_BYTES, Sound, write
+from vault.formats.vcon_speech import Sound
+from vault.formats.vcon_writer import SOUND_LIMIT_BYTES, write
 from vault.model import Annotation, Event, Json, Participant, Reading, Segment, Timeline
 
 UUID = "019f15a6-a752-826f-b9a2-279e0d16bc46"

@@ -1,88 +1,26 @@
-"""Other systems' formats: a record handed to the writer that the format's own room has."""
+"""Other systems' formats: a record handed to the writer that the format's own room has.
+
+What has no place in a format is said in `order.notes`, each kind of thing with its number.
+"""
 
 from __future__ import annotations
 
-import io
-import uuid
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
-from vault.errors import BadInput, NotFound
+from vault.errors import NotFound
 from vault.export import audio
-from vault.export.record import Order, Record
-from vault.formats.content import MEDIA_TYPES
-from vault.formats.sound import PACKED, beginnings, sound
-from vault.model import Kind, Original
+from vault.export.record import Order, Record, blocks
+from vault.formats.fields import Notes
+from vault.formats.promptkit_annotations import read as read_annotations
+from vault.model import Annotation, Original
 
-if TYPE_CHECKING:
-    from vault.formats.vcon_writer import Sound
-
-
-def vcon(record: Record, order: Order) -> Iterator[bytes]:
-    """A vCon with its sound inside where it fits, signed and encrypted as ordered."""
-    from vault.formats import vcon_writer
-
-    sounds: list[Sound] = []
-    room = vcon_writer.SOUND_LIMIT_BYTES
-    for one in _sounds(record, order, room):
-        room -= one.size_bytes
-        sounds.append(one)
-        if room < 0:
-            text = f"A vCon holds {vcon_writer.SOUND_LIMIT_BYTES >> 20} MiB of sound."
-            order.left("sound-left-out", text, record)
-            sounds = []
-            break
-    own = _uuid(record)
-    plain = vcon_writer.write(
-        record.session, uuid=own, created_at=record.deposited_at, sounds=sounds
-    )
-    yield plain if order.envelope is None else order.envelope.seal(plain, own)
-
-
-def _sounds(record: Record, order: Order, limit: int) -> Iterator[Sound]:
-    """The recordings that segments name; else the sound that came in pieces, or the longest."""
-    from vault.formats.vcon_writer import Sound
-
-    segments = record.session.timeline.segments
-    named = {s.file: s for s in reversed(segments) if s.file is not None}
-    recordings = [o for o in record.session.recordings() if o.name in named]
-    for original in recordings:
-        found, one = _decodable(original, limit), named[original.name]
-        start_ns = beginnings(segments)[original.name]
-        shape = (found.name, found.media_type, found.size_bytes, found.open)
-        yield Sound(*shape, start_ns, one.decoded_ns)
-    if recordings:
-        return
-    if pieces := audio.pieced(record, order):
-        whole = _gathered("whole.wav", "audio/wav", audio.timeline(pieces, "wav"), limit)
-    elif others := list(record.session.recordings()):
-        whole = _decodable(max(others, key=lambda original: original.size_bytes), limit)
-    else:
-        return
-    yield Sound(whole.name, whole.media_type, whole.size_bytes, whole.open)
-
-
-def _decodable(original: Original, limit: int) -> Original:
-    """A recording that others can play: unpacked, and samples under a header of their own."""
-    if ";rate=" not in original.media_type and original.media_type != PACKED:
-        return original
-    try:
-        found = sound(original)
-        return _gathered(original.name, MEDIA_TYPES[found.container], found.open(), limit)
-    except BadInput:
-        return original
-
-
-def _gathered(name: str, media_type: str, blocks: Iterator[bytes], limit: int) -> Original:
-    """These blocks as a file in memory; of more than `limit` bytes only that there are more."""
-    data = bytearray()
-    for block in blocks:
-        data += block
-        if len(data) > limit:
-            break
-    return Original(name, Kind.AUDIO, media_type, len(data), partial(io.BytesIO, data))
+_BLOBS, _ANNOTATIONS, _LINES = "blobs", "annotations", ".annotations.jsonl"
+#: What lies beside a PromptKit recording: its blobs, and what was said about it.
+MEDIA = re.compile(rf"{_BLOBS}/[^/]+/[^/]+|{_ANNOTATIONS}/[^/]+{re.escape(_LINES)}")
 
 
 def promptkit(record: Record, order: Order, *, lines: bool) -> Iterator[bytes]:
@@ -90,23 +28,77 @@ def promptkit(record: Record, order: Order, *, lines: bool) -> Iterator[bytes]:
     from vault.formats import promptkit_writer
 
     session = record.session
+    own = session.format == "promptkit"
+    if not own and any(session.recordings()):
+        text = "A turn says how long it sounds, and has none of its sound."
+        order.left("sound-left-out", text, record)
+    _endless(record, order)
+    _said_here(record, order, _added(record) if own else session.timeline.annotations)
     named = replace(session, external_id=session.external_id or record.id)
     write = promptkit_writer.write_lines if lines else promptkit_writer.write_json
     return write(named, order.promptkit)
 
 
+def media(record: Record, order: Order) -> Iterator[tuple[str, Original]]:
+    """What lies beside a PromptKit recording, where its system looks for it."""
+    if record.session.format != "promptkit":
+        return
+    for original in record.session.originals:
+        name = _beside(original.name)
+        if name is None:
+            continue
+        if order.verbatim:
+            yield name, original
+        else:
+            order.left("originals-left-out", "It cannot be anonymised.", record, name)
+
+
+def _beside(name: str) -> str | None:
+    """Where a blob or the annotations go; None for the recording itself."""
+    folder, _, rest = f"/{name}".rpartition(f"/{_BLOBS}/")
+    if rest != f"/{name}"[len(folder) :] and MEDIA.fullmatch(f"{_BLOBS}/{rest}"):
+        return f"{_BLOBS}/{rest}"
+    last = name.rpartition("/")[2]
+    return f"{_ANNOTATIONS}/{last}" if last.endswith(_LINES) else None
+
+
+def alone(_record: Record, _order: Order) -> Iterator[tuple[str, Original]]:
+    """Nothing."""
+    return iter(())
+
+
+def _added(record: Record) -> list[Annotation]:
+    """The annotations that are not in the file which came with a PromptKit recording."""
+    came: set[str] = set()
+    for original in record.session.originals:
+        if original.name.endswith(_LINES):
+            with original.open() as stream:
+                found = read_annotations(stream, original.name, None, Notes())
+            came |= {each.id for each in found}
+    return [each for each in record.session.timeline.annotations if each.id not in came]
+
+
 def voicemode(record: Record, order: Order) -> Iterator[bytes]:
-    """The rows of a VoiceMode log: of exchanges, or of events where that is what came."""
+    """The rows of a VoiceMode log: of exchanges, or of events where that is what came.
+
+    Raises `NotFound` for a session without any, for which there would be an empty file.
+    """
     from vault.formats import voicemode_write
 
     session = record.session
     if session.format == "voicemode-events":
+        if not session.timeline.events:
+            raise NotFound("This session has no events, and so an event log would be empty.")
+        _said_here(record, order, session.timeline.annotations)
         own = session.external_id or record.id
         return voicemode_write.write_events(
             session.timeline, record.started_at, own, session.source
         )
+    if not session.timeline.segments:
+        raise NotFound("This session has no turns, and so a VoiceMode log would be empty.")
     for warning in voicemode_write.left_out(session.timeline):
         order.left(warning.code, warning.text, record)
+    _said_here(record, order, ())
     if any(session.recordings()):
         order.left("sound-left-out", "A log names its sound and does not hold it.", record)
     own_id = session.external_id or ""
@@ -116,26 +108,56 @@ def voicemode(record: Record, order: Order) -> Iterator[bytes]:
 
 
 def scenario(record: Record, order: Order) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """A scenario bundle, with a WAV for every segment that has a recording."""
+    """A scenario bundle: the one that came, else one with a WAV for each turn that was recorded."""
     from vault.formats import scenario_write
 
+    session = record.session
+    _said_here(record, order, session.timeline.annotations)
+    came = session.originals if order.verbatim and session.format == "scenario" else ()
+    for original in came:
+        if not scenario_write.OWNED.fullmatch(original.name):
+            text = "It is no part of a scenario bundle; `fetch --originals` gives it."
+            order.left("originals-left-out", text, record, original.name)
+    _heard(record, order)
     try:
         full = audio.full_wav(record, order)
     except NotFound:
         order.left("no-audio", "There is no audio, so there is no full.wav.", record)
         full = None
-    return scenario_write.files(record.session, audio.as_wav, full, manifest=order.manifest)
+    to_wav = blocks if came else audio.as_wav
+    return scenario_write.files(session, to_wav, full, came, manifest=order.manifest)
+
+
+def _heard(record: Record, order: Order) -> None:
+    """Note the turns without a recording of their own, and a length that nobody knows."""
+    session = record.session
+    there = {original.name for original in session.recordings()}
+    named = Counter(segment.file for segment in session.timeline.segments)
+    absent = sum(n for file, n in named.items() if file not in there or n > 1)
+    if absent:
+        text = f"{absent} of its turns have no recording of their own here."
+        order.left("segments-left-out", text, record)
+    _endless(record, order)
+
+
+def _endless(record: Record, order: Order) -> None:
+    if record.session.duration_ns is None:
+        text = "Nobody knows how long it was; the last thing that is known stands for its end."
+        order.left("no-duration", text, record)
+
+
+def _said_here(record: Record, order: Order, annotations: Collection[Annotation]) -> None:
+    """Note what is known of a session here and the format has no place for."""
+    session = record.session
+    counts = {
+        "annotations": len(annotations),
+        "tags": len(session.tags),
+        "titles": int(bool(session.title)),
+    }
+    for what, count in counts.items():
+        if count:
+            order.left("left-out", f"{count} {what}: the format has no place for them.", record)
 
 
 promptkit_json = partial(promptkit, lines=False)
 promptkit_jsonl = partial(promptkit, lines=True)
-
-
-def _uuid(record: Record) -> str:
-    """The vCon's own id where the session came as one, else the session's."""
-    if record.session.format == "vcon":
-        try:
-            return str(uuid.UUID(record.session.external_id))
-        except (TypeError, ValueError):
-            pass
-    return record.id

@@ -53,7 +53,8 @@ class Order:
     `scope` is one of the six of `vault/export/README.md`, `originals` puts the files as they
     came into a bundle, `layout` is one of `vault.export.audio.LAYOUTS`, and `manifest` puts
     the list of segments beside those of a scenario bundle. `envelope` is put around a vCon,
-    and `promptkit` is what a PromptKit recording says of itself.
+    and `promptkit` is what a PromptKit recording says of itself. `verbatim` lets out what came
+    and was not understood; never where somebody is to be made anonymous.
     """
 
     made_at: datetime
@@ -63,6 +64,7 @@ class Order:
     manifest: bool = True
     envelope: Envelope | None = None
     promptkit: Options | None = None
+    verbatim: bool = True
     notes: Notes = field(default_factory=Notes)
 
     def left(self, code: str, text: str, record: Record, file: str | None = None) -> None:

@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from vault.errors import BadInput
 from vault.formats import content, jsontext, vcon_envelope, vcon_party
@@ -92,7 +92,7 @@ def read(
     original = content.original(source, file, size, source.head(file))
     if inner is None:
         return [_sealed(name, outer, original, notes)]
-    reading = _reading(name, _modern(inner, notes), file, original, notes)
+    reading = understood(name, _modern(inner, notes), file, original, notes)
     if any(segment.file for segment in reading.timeline.segments):
         reading = replace(reading, inside=partial(_inside, original, key))
     return [reading]
@@ -109,6 +109,24 @@ def recordings(
     the caller keeps none. Raises `BadInput` as `read` does; an encrypted one without its key has
     none.
     """
+    document = contents(open, decrypt_key=decrypt_key).document
+    if document is not None:
+        yield from embedded(Fields(document, "vcon", Notes()).objects("dialog") or iter(()))
+
+
+class Contents(NamedTuple):
+    """A whole vCon under the names of 0.4.0 (None: its key is missing), and if it was sealed."""
+
+    document: dict[str, Json] | None
+    enveloped: bool
+
+
+def contents(
+    open: Callable[[], BinaryIO],  # noqa: A002  as `Original.open` is called
+    *,
+    decrypt_key: bytes | None = None,
+) -> Contents:
+    """What is in these bytes. Raises `BadInput` as `read` does."""
     with open() as stream:
         data = stream.read(JSON_BYTES_LIMIT + 1)
     if len(data) > JSON_BYTES_LIMIT:
@@ -116,9 +134,7 @@ def recordings(
     outer, notes = _object(jsontext.parse(data, "vcon"), "vcon"), Notes()
     del data
     inner = vcon_envelope.unwrap(outer, "vcon", notes, decrypt_key=decrypt_key)
-    if inner is not None:
-        dialogs = Fields(_modern(inner, notes), "vcon", notes).objects("dialog")
-        yield from embedded(dialogs or iter(()))
+    return Contents(None if inner is None else _modern(inner, notes), inner is not outer)
 
 
 def _inside(original: Original, decrypt_key: bytes | None) -> Iterator[Original]:
@@ -192,9 +208,10 @@ def _renamed(item: dict[str, Json]) -> dict[str, Json]:
     return made
 
 
-def _reading(
+def understood(
     name: str, document: dict[str, Json], file: str, original: Original, notes: Notes
 ) -> Reading:
+    """What a vCon says that has the names of 0.4.0 and lies in `original`."""
     top = Fields(document, file, notes)
     people = vcon_party.participants([item for _, item in top.objects("parties") or ()], notes)
     dialogs = dict(top.objects("dialog") or ())

@@ -17,12 +17,14 @@ class Attached:
     """The sum of the attachments taken so far.
 
     `transport` holds, by the index of a dialog, how long (ns) the transport carried it.
+    `is_endless` says that a timeline states that nobody knows how long all of it was.
     """
 
     def __init__(self, notes: Notes, started_at: datetime | None) -> None:
         self._notes = notes
         self._started_ns = None if started_at is None else instants.from_datetime(started_at)
         self.length_ns: int | None = None
+        self.is_endless = False
         self.events: list[Event] = []
         self.annotations: list[Annotation] = []
         self.tags: list[str] = []
@@ -58,6 +60,7 @@ class Attached:
         """
         if self.length_ns is None:
             self.length_ns = body.ns("duration")
+            self.is_endless = "duration" in body.value and body.value["duration"] is None
         for _, segment in body.objects("segments") or ():
             dialog, span = segment.value.get("dialog"), segment.value.get("transport_ns")
             if isinstance(dialog, int) and isinstance(span, int) and 0 <= span <= NS_LIMIT:

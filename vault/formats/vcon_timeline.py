@@ -56,10 +56,8 @@ class Timed:
     dialogs: Sequence[Dialog]
 
     def length_ns(self, made: Made) -> int | None:
-        """What an attached timeline or a recording-set from the start states for the whole, else
-        where all of it ends.
-        """
-        if made.length_ns is not None:
+        """What a timeline or a recording-set from the start states, else where all of it ends."""
+        if made.length_ns is not None or made.is_endless:
             return made.length_ns
         for dialog in self.dialogs:
             if dialog.kind == "recording-set" and not dialog.start_ns and dialog.length_ns:
@@ -111,6 +109,7 @@ class Made:
     tags: Sequence[str]
     consent: list[Json]
     length_ns: int | None
+    is_endless: bool
 
 
 def timeline(top: Fields, timed: Timed, people: People, notes: Notes) -> Made:
@@ -134,7 +133,7 @@ def timeline(top: Fields, timed: Timed, people: People, notes: Notes) -> Made:
         (*annotations, *attached.annotations),
     )
     tags = tuple(dict.fromkeys(attached.tags))
-    return Made(made, tags, attached.consent, attached.length_ns)
+    return Made(made, tags, attached.consent, attached.length_ns, attached.is_endless)
 
 
 def _parties(item: Fields) -> Iterator[int]:

@@ -1,0 +1,50 @@
+"""One exported file with what has to lie beside it, which are originals of its session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from vault.export.output import whole_folder
+from vault.export.record import Order, Record, blocks
+from vault.export.writers import Each
+from vault.model import Json
+from vault.operations.delivery import Delivery
+
+
+def one(
+    target: Each, record: Record, order: Order, delivery: Delivery, path: Path
+) -> list[dict[str, Json]]:
+    """The session as the file at `path`, and the folders beside it with what has to lie there.
+
+    What was in those folders stays. Nothing moves into them before the file is whole.
+    """
+    beside: list[dict[str, Json]] = []
+    with ExitStack() as stack:
+        scratches: dict[str, Path] = {}
+        for name, original in target.beside(record, order):
+            folder, _, rest = name.partition("/")
+            if folder not in scratches:
+                scratches[folder] = stack.enter_context(whole_folder(path.parent / folder))
+            written = delivery.into(scratches[folder], rest, blocks(original))
+            beside.append({**written, "name": str(path.parent / folder / str(written["name"]))})
+        file = delivery.file(target.write(record, order), path, str(path))
+    return [file, *beside]
+
+
+def of_many(
+    target: Each, record: Record, order: Order, delivery: Delivery, folder: Path
+) -> Iterator[dict[str, Json]]:
+    """The session as `ID.suffix` in a folder of many; as `ID/ID.suffix` where more lies beside."""
+    beside = list(target.beside(record, order))
+    own = f"{record.id}/" if beside else ""
+    name = f"{own}{record.id}.{target.suffix}"
+    yield delivery.into(folder, name, target.write(record, order))
+    for rest, original in beside:
+        yield delivery.into(folder, own + rest, blocks(original))
+
+
+def pattern(target: Each) -> str:
+    """What `of_many` calls the files of any session, as a regular expression without its id."""
+    return rf"\.{target.suffix}|/(?:[0-9a-f-]{{36}}\.{target.suffix}|{target.owns.pattern})"
