@@ -231,6 +231,14 @@ def test_a_changed_encrypted_vcon_is_refused(tmp_path: Path, change: dict[str, A
     assert "encrypted" in codes(read(tmp_path, made | change))
 
 
+def test_a_header_that_is_no_longer_protected_is_refused(tmp_path: Path) -> None:
+    made = encrypted()
+    del made["protected"]
+    made["unprotected"] = {"enc": "A256CBC-HS512"}
+    with pytest.raises(BadInput):
+        read(tmp_path, made, decrypt_key=signer()[0])
+
+
 def test_the_second_of_two_recipients_opens_it(tmp_path: Path) -> None:
     made = encrypted()
     made["recipients"].insert(0, {"header": {"alg": "RSA-OAEP"}, "encrypted_key": "AAAA"})

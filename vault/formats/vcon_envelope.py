@@ -241,7 +241,7 @@ def _content(document: dict[str, Json], algorithm: str, cek: bytes) -> bytes:
     enc.check_iv(iv)
     if len(cek) * 8 != enc.cek_size:
         raise ValueError
-    aad = str(document["protected"])
+    aad = str(document.get("protected", ""))
     if isinstance(document.get("aad"), str):
         aad += f".{document['aad']}"
     tag, ciphertext = _bytes(document, "tag"), _bytes(document, "ciphertext")
