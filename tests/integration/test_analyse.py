@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from tests import recordings
 from tests.homes import Home
 from vault.errors import NotFound, UsageError
-from vault.model import PrivacyLevel
+from vault.model import Compartment, PrivacyLevel
 from vault.operations import analysis as analyses
 from vault.operations import jobs, show
 from vault.operations.admission import Terms
@@ -83,6 +85,51 @@ def test_before_the_job_has_run_the_analysis_is_made_and_not_kept(
         assert len(home.objects()) == 1
         assert jobs.run(room, [one])
         assert found(room, one) == early
+
+
+def test_without_its_key_an_analysis_is_gone_and_the_renditions_stay(
+    home: Home, tmp_path: Path
+) -> None:
+    with home.room() as room:
+        one = taken(room, recordings.bundle(tmp_path / "call", PHRASES))
+        assert analyses.kept(Opened(room, session(room, one))) is not None
+        before = lying(room, one)
+        assert before["analysis"] == {analyses.PART}
+        forget(home, Compartment.ANALYSIS)
+        assert lying(room, one) == {**before, "analysis": set()}
+        forget(home, Compartment.DERIVED)
+        assert lying(room, one) == {**before, "analysis": set(), "derived": set()}
+
+
+def test_a_session_from_before_analyses_had_a_key_keeps_them_with_the_renditions(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with home.room() as room:
+        one = taken(room, recordings.bundle(tmp_path / "call", PHRASES), wait=False)
+        forget(home, Compartment.ANALYSIS)
+        assert jobs.run(room, [one])
+        opened = Opened(room, session(room, one))
+        assert {job.state for job in opened.jobs} == {"done"}
+        assert opened.part(analyses.PART).compartment is Compartment.DERIVED
+        shown: dict[str, Any] = show.session(opened)
+        assert "analysis" in {e["element"] for e in shown["elements"]}
+        monkeypatch.setattr(analyses, "compute", None)
+        assert found(room, one)["keyword_analysis"]["available"]
+
+
+def lying(room: Room, session_id: str) -> dict[str, set[str]]:
+    """The names of the parts that can be opened, by their compartments; all that jobs fill."""
+    opened = Opened(room, session(room, session_id))
+    return {
+        each.value: {p.name for p in opened.parts if p.compartment is each}
+        for each in (Compartment.ORIGINAL, Compartment.DERIVED, Compartment.ANALYSIS)
+    }
+
+
+def forget(home: Home, compartment: Compartment) -> None:
+    """Take the key of a compartment out of the catalogue, as if it were not there."""
+    with contextlib.closing(sqlite3.connect(home.folder / "catalogue.db")) as tables, tables:
+        tables.execute("DELETE FROM records WHERE compartment = ?", (compartment.value,))
 
 
 def test_options_are_answered_afresh(home: Home, tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def refused(room: Room, row: ObjectRow, out: Path) -> bool:
     return list(out.iterdir()) == []
 
 
-@pytest.mark.parametrize("compartment", ["original", "derived"])
+@pytest.mark.parametrize("compartment", ["original", "derived", "analysis"])
 def test_any_flipped_byte_is_noticed_where_it_is_read_and_by_fixity(
     archive: Archive, tmp_path: Path, compartment: str
 ) -> None:
@@ -155,7 +155,7 @@ def test_cut_lengthened_and_rearranged_objects_open_for_nobody(
     out.mkdir()
     files = archive.files()
     with archive.home.room() as room:
-        for row in archive.rows("original") + archive.rows("derived"):
+        for row in [*archive.rows("original"), *archive.rows("derived"), *archive.rows("analysis")]:
             with written(files[row.id], change(files[row.id].read_bytes())):
                 assert refused(room, row, out)
                 assert fixity.check(room, all_bytes=True).damaged == [row.id]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 
-from vault.errors import BadInput, NotFound
+from vault.errors import BadInput
 from vault.formats.sound import beginnings, sound
 from vault.media.measure import measure
 from vault.model import Compartment, Json, Part, Segment
@@ -55,12 +55,21 @@ def compute(
 
 def kept(opened: Opened) -> dict[str, Json] | None:
     """The analyses that the job kept; None if it has not run, or meant something else by them."""
-    try:
-        part = opened.part(f"{Compartment.DERIVED}:{PART}")
-    except NotFound:
+    kinds = {Compartment.ANALYSIS, Compartment.DERIVED}
+    part = next((p for p in opened.parts if p.name == PART and p.compartment in kinds), None)
+    if part is None:
         return None
     found: dict[str, Json] = json.loads(b"".join(opened.stream(part)))
     return found if found.get("version") == VERSION else None
+
+
+def compartment(opened: Opened) -> Compartment:
+    """Where its analyses are kept.
+
+    A session that came in before analyses had a key of their own has them with the renditions.
+    """
+    own = Compartment.ANALYSIS
+    return own if opened.has_key(own) else Compartment.DERIVED
 
 
 def _listen(

@@ -44,10 +44,12 @@ class Bench:
     made: list[ObjectRow] = field(default_factory=list)
 
     @contextmanager
-    def object(self, kind: str) -> Iterator[ObjectWriter]:
-        """A new object in the compartment of derived parts."""
-        data_key = self.room.keys.data_key(self.session.row, Compartment.DERIVED)
-        with ObjectWriter(self.room, data_key, Compartment.DERIVED, kind) as writer:
+    def object(
+        self, kind: str, compartment: Compartment = Compartment.DERIVED
+    ) -> Iterator[ObjectWriter]:
+        """A new object in a compartment; `NotFound` where that has no key."""
+        data_key = self.room.keys.data_key(self.session.row, compartment)
+        with ObjectWriter(self.room, data_key, compartment, kind) as writer:
             yield writer
         self.made.append(writer.row)
 

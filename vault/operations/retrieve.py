@@ -92,6 +92,14 @@ class Opened:
         self.object_warnings.extend(warnings)
         self._homes.update(((p.compartment, p.name), found) for p in parts)
 
+    def has_key(self, compartment: Compartment) -> bool:
+        """Whether there is a key to seal or open that compartment with."""
+        try:
+            self._room.keys.data_key(self.row, compartment)
+        except NotFound:
+            return False
+        return True
+
     def metadata(self) -> describe.Metadata:
         """Names, tags and warnings."""
         if self._metadata is None:

@@ -15,7 +15,8 @@ _ELEMENTS = {
     (Compartment.ORIGINAL, Kind.AUDIO): "original_audio",
     (Compartment.DERIVED, Kind.AUDIO): "original_audio",
     (Compartment.DERIVED, Kind.PEAKS): "original_audio",
-    (Compartment.DERIVED, Kind.TRANSCRIPT): "analysis",
+    (Compartment.ANALYSIS, Kind.TRANSCRIPT): "analysis",
+    (Compartment.DERIVED, Kind.TRANSCRIPT): "analysis",  # of sessions from before it had a key
     (Compartment.ORIGINAL, Kind.OTHER): "original_audio",  # unknown bytes fare like the strictest
     (Compartment.ORIGINAL, Kind.TRANSCRIPT): "transcript",
     (Compartment.ORIGINAL, Kind.METADATA): "metadata",
