@@ -14,7 +14,21 @@ from vault.formats import jsontext
 from vault.model import Json
 
 CHARACTERS = st.sampled_from(
-    ["a", ":", "é", "😀", "\\u003a", "\\u003A", "\\u0061", "\\n", '\\"', "\\\\", "\\ud83d\\ude00"]
+    [
+        "a",
+        ":",
+        "]",
+        "{",
+        "é",
+        "😀",
+        "\\u003a",
+        "\\u003A",
+        "\\u0061",
+        "\\n",
+        '\\"',
+        "\\\\",
+        "\\ud83d\\ude00",
+    ]
 )
 ODD = st.sampled_from(["\\ud800", "\\x", "\x01", "\\u12"])
 NUMBERS = (
@@ -92,6 +106,9 @@ def test_a_repeated_key_is_found_whatever_colons_stand_beside_it(text: str) -> N
 
 @pytest.mark.parametrize("levels", [99, 100, 101, 102, 5000])
 def test_levels_are_counted_alike(levels: int) -> None:
-    for opening, closing in (("[", "]"), ('{"a":', "}")):
+    holders = [("[", "]"), ('{"a":', "}")]
+    # Brackets in strings, which would make up for those around them if they were counted.
+    holders += [('["]",', ',"["]'), ('["\\"]",', ',"\\\\","["]'), ('{"}":"}","a":', ',"{":0}')]
+    for opening, closing in holders:
         data = (opening * levels + "1" + closing * levels).encode()
         assert _said(jsontext.parse, data) == _said(_reference, data)

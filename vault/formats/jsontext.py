@@ -28,10 +28,16 @@ _BOM = b"\xef\xbb\xbf"
 #: Two escapes that together say one character.
 _WHOLE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 _ESCAPED_COLON = re.compile(rb"\\u003[aA]")
-#: Every tenth byte of too many digits is one of so many digits in a row.
-_STEP = 10
+#: Every thirtieth byte of too many digits is one of so many digits in a row.
+_STEP = 30
 _DIGITS = b"0" * (DIGITS_LIMIT // _STEP)
 _DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
+_TOO_MANY_DIGITS = re.compile(rb"(?<![0-9])[0-9]{%d}" % (DIGITS_LIMIT + 1))
+#: What is between values, once no quote within a string is left.
+_MARKS = b'"[]{}:,'
+_UNMARKED = bytes(set(range(256)) - set(_MARKS))
+#: Rounds in which brackets with nothing in them are taken away, at most two levels in each.
+_ROUNDS = 16
 _HOLDERS = frozenset({dict, list})
 _TOO_LONG = f"holds an integer of more than {DIGITS_LIMIT} digits"
 
@@ -45,31 +51,54 @@ def parse(data: bytes, name: str) -> Json:
     Source: RFC 8259; RFC 7493 (I-JSON) for what is refused beyond it.
     """
     # Counted before parsing, so that a few megabytes of `[[],[],` never become gigabytes.
-    opened = data.count(b"[") + data.count(b"{")
-    if len(data) > VALUES_LIMIT and opened + data.count(b",") > VALUES_LIMIT:
+    marks = _marks(data)
+    opened = marks.count(b"[") + marks.count(b"{")
+    if len(data) > VALUES_LIMIT and opened + marks.count(b",") > VALUES_LIMIT:
         raise BadInput(f"{name!a} holds more than {VALUES_LIMIT} values.")
     data = data.removeprefix(_BOM)
     try:
         value: Json = _FAST.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _strict(data, name)
-    if opened > DEPTH_LIMIT and not _is_shallow(value):
+    if opened > DEPTH_LIMIT and not _is_flat(marks) and not _is_shallow(value):
         return _strict(data, name)
-    return value if _is_proved(value, data) else _strict(data, name)
+    return value if _is_proved(value, data, marks.count(b":")) else _strict(data, name)
 
 
-def _is_proved(value: Json, data: bytes) -> bool:
+def _marks(data: bytes) -> bytes:
+    """The quotes, brackets, colons and commas of a JSON text, without its escaped quotes."""
+    if b"\\" in data:
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return data.translate(None, _UNMARKED)
+
+
+def _is_proved(value: Json, data: bytes, colons: int) -> bool:
     """Whether what the fast parser read of `data` keeps the rules that it does not know.
 
     It is as strict as the other one in all but levels, digits and repeated keys. Of a repeated
     key only the last is left, and so fewer colons are written again than there are in `data`.
     An escaped colon is written as one and could make up for that, so none may be there.
     """
-    if len(data) > DIGITS_LIMIT and _DIGITS in data[::_STEP].translate(_DIGITS_ALIKE):
+    long = len(data) > DIGITS_LIMIT and _DIGITS in data[::_STEP].translate(_DIGITS_ALIKE)
+    if long and _TOO_MANY_DIGITS.search(data):
         return False
-    if b"\\u003" in data and _ESCAPED_COLON.search(data):
+    if b"\\" in data and b"\\u003" in data and _ESCAPED_COLON.search(data):
         return False
-    return _ENCODER.encode(value).count(b":") == data.count(b":")
+    return _ENCODER.encode(value).count(b":") == colons
+
+
+def _is_flat(marks: bytes) -> bool:
+    """Whether a text with these marks surely has no more levels than may be.
+
+    Strings with no mark in them are two quotes side by side. Where more quotes are left, a
+    bracket may be one that a string holds, and nothing is sure.
+    """
+    brackets = marks.translate(None, b":,").replace(b'""', b"")
+    for _ in range(_ROUNDS):
+        if not brackets or b'"' in brackets:
+            break
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    return not brackets
 
 
 def _is_shallow(value: Json) -> bool:
