@@ -51,7 +51,8 @@ def _without_broker(desk: Desk, room: Room, concurrency: int) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        while thread.is_alive():  # a signal that another thread got is heard when this one wakes
+            thread.join(_IDLE_SECONDS)
 
 
 def _keep_time(desk: Desk, room: Room, stop: threading.Event) -> None:
