@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from copy import deepcopy
 
 import pytest
@@ -53,6 +54,15 @@ def test_lines_of_one_speaker_are_joined_up_to_two_seconds_apart() -> None:
     assert found.passages[0].text == "I bought a wonder phone and it broke."
     assert (found.passages[0].start_ns, found.passages[0].end_ns) == (0, 4 * S)
     assert found.passages[0].confidence == pytest.approx((0.9 * 5 + 0.7 * 3) / 8)
+
+
+def test_a_speaker_who_never_stops_is_joined_in_time() -> None:
+    lines = tuple(said(n, "user", n, n + 1, "on and on", confidence=0.9) for n in range(16_000))
+    began = time.process_time()
+    (passage,) = process(Timeline(lines)).passages
+    assert time.process_time() - began < 10
+    assert passage.confidence == pytest.approx(0.9)
+    assert passage.text == " ".join(["on and on"] * 16_000)
 
 
 def test_another_speaker_between_keeps_them_apart() -> None:

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import fsum
 
 from vault.model import Json, Segment, Timeline
 from vault.replay.analysis import keywords, sentiment, words
@@ -96,7 +97,8 @@ def process(
     """The transcript of a timeline, in the order of time; deterministic."""
     how = how or Processing()
     left_out: list[tuple[int, str]] = []
-    passages: list[Passage] = []
+    runs: list[list[Passage]] = []
+    until_ns = 0  # the end of the last of them
     named: set[str] = set()
     for segment in sorted(timeline.segments, key=lambda s: (s.start_ns, s.index)):
         reason = _unfit(segment, how)
@@ -107,11 +109,15 @@ def process(
         if passage.speaker not in named:
             named.add(passage.speaker)
             listener("speaker-identified", passage.speaker)
-        if passages and _belong_together(passages[-1], passage, how.merge_gap_ns):
-            passages[-1] = _joined(passages[-1], passage)
+        near = passage.start_ns - until_ns <= how.merge_gap_ns
+        if runs and near and _is_one_voice(runs[-1][0], passage):
+            runs[-1].append(passage)
+            until_ns = max(until_ns, passage.end_ns)
         else:
-            passages.append(passage)
+            runs.append([passage])
+            until_ns = passage.end_ns
         listener("segment-processed", segment.index)
+    passages = [run[0] if len(run) == 1 else _joined(run) for run in runs]
     summary = _summary(timeline, passages, left_out, how)
     for word in summary["keywords"] if isinstance(summary["keywords"], list) else ():
         listener("keyword-extracted", word)
@@ -161,22 +167,19 @@ def put_right(text: str, vocabulary: Mapping[str, str]) -> str:
     )
 
 
-def _belong_together(before: Passage, after: Passage, gap_ns: int) -> bool:
-    same = (before.role, before.speaker) == (after.role, after.speaker)
-    return same and after.start_ns - before.end_ns <= gap_ns
+def _is_one_voice(one: Passage, other: Passage) -> bool:
+    return (one.role, one.speaker) == (other.role, other.speaker)
 
 
-def _joined(before: Passage, after: Passage) -> Passage:
-    sure = [p for p in (before, after) if p.confidence is not None]
-    weights = [max(1, words.count(p.text)) for p in sure]
-    total = sum((p.confidence or 0.0) * w for p, w in zip(sure, weights, strict=True))
+def _joined(run: Sequence[Passage]) -> Passage:
+    sure = [(p.confidence, max(1, words.count(p.text))) for p in run if p.confidence is not None]
     return replace(
-        before,
-        indices=(*before.indices, *after.indices),
-        end_ns=max(before.end_ns, after.end_ns),
-        text=f"{before.text} {after.text}",
-        confidence=share(total, sum(weights)),
-        truncated=before.truncated or after.truncated,
+        run[0],
+        indices=tuple(index for passage in run for index in passage.indices),
+        end_ns=max(passage.end_ns for passage in run),
+        text=" ".join(passage.text for passage in run),
+        confidence=share(fsum(c * w for c, w in sure), sum(w for _, w in sure)),
+        truncated=any(passage.truncated for passage in run),
     )
 
 

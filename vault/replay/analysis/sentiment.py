@@ -16,6 +16,8 @@ from vault.replay.analysis import words
 from vault.replay.analysis.session import Session, result, seconds, share, unavailable, who
 
 NEUTRAL = 0.05
+#: Of a longer text as many at a time are scored: the lexicon's time grows with their square.
+WORDS_AT_ONCE = 200
 _RULE = "VADER's compound score in [-1, 1]; positive from 0.05, negative from -0.05"
 
 
@@ -71,13 +73,25 @@ def label(score: float) -> str:
 
 @cache
 def scorer() -> Callable[[str], float] | None:
-    """The compound score of a text, None where the lexicon is not installed."""
+    """The compound score of a text, None where the lexicon is not installed.
+
+    That of a text of more than `WORDS_AT_ONCE` words is the mean of its pieces, weighted by words.
+    """
     try:
         from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
     except ImportError:
         return None
     analyzer = SentimentIntensityAnalyzer()
-    return lambda text: float(analyzer.polarity_scores(text)["compound"])
+
+    def score(text: str) -> float:
+        said = text.split()
+        if len(said) <= WORDS_AT_ONCE:
+            return float(analyzer.polarity_scores(text)["compound"])
+        pieces = (said[at : at + WORDS_AT_ONCE] for at in range(0, len(said), WORDS_AT_ONCE))
+        total = sum(score(" ".join(piece)) * len(piece) for piece in pieces)
+        return round(total / len(said), 4)
+
+    return score
 
 
 def _mean(scored: Sequence[tuple[Segment, float]]) -> float | None:
