@@ -88,6 +88,20 @@ def test_the_same_file_twice_in_one_call_is_one_session(home: Home, tmp_path: Pa
     assert len(home.objects()) == 3  # the original, what was made from it, what was heard in it
 
 
+def test_all_files_of_a_folder_by_name_are_what_the_folder_is(home: Home, tmp_path: Path) -> None:
+    for seed, name in enumerate(("a", "b")):
+        recordings.recording(tmp_path / "calls" / f"{name}.wav", seed=seed)
+        (tmp_path / "calls" / f"{name}.json").write_text(json.dumps({"external_id": name}))
+    answer = home.run("deposit", *sorted((tmp_path / "calls").iterdir())).document
+    assert answer["refused"] == []
+    assert [(s["external_id"], len(s["originals"])) for s in answer["sessions"]] == [
+        ("a", 2),
+        ("b", 2),
+    ]
+    again = home.run("deposit", tmp_path / "calls").document
+    assert [s["already"] for s in again["sessions"]] == [True, True]
+
+
 def test_a_lone_file_of_another_name_is_the_same_session(home: Home, tmp_path: Path) -> None:
     file = recordings.recording(tmp_path / "a.wav")
     (first,) = home.run("deposit", file, "--no-wait").document["sessions"]

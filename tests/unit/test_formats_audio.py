@@ -186,6 +186,43 @@ def test_a_sidecar_that_is_a_link_or_a_pipe_is_not_taken(tmp_path: Path) -> None
         assert [o.name for o in reading.originals] == ["call.wav"]
 
 
+def test_a_sidecar_named_with_its_recording_is_not_asked_for_a_session(tmp_path: Path) -> None:
+    recording, sidecar = tmp_path / "call.wav", tmp_path / "call.json"
+    recording.write_bytes(wav(1))
+    sidecar.write_text(json.dumps(SIDECAR))
+    for given in ([recording, sidecar], [sidecar, recording]):
+        assert list(formats.named(given)) == [recording]
+        assert list(formats.named(given, "wav")) == [recording]
+        assert list(formats.named(given, "vapi")) == given
+    sidecar.write_text("no JSON")
+    assert list(formats.named([recording, sidecar])) == [recording]
+
+
+def test_a_document_named_with_what_does_not_take_it_along_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    for name in ("call.wav", "other/call.wav", "text.wav"):
+        (tmp_path / name).write_bytes(wav(1) if name != "text.wav" else b"no sound")
+    for name in ("call.json", "alone.json", "text.json"):
+        (tmp_path / name).write_text("{}")
+    (tmp_path / "call.txt").write_text("{}")
+    names = ("other/call.wav", "call.json", "alone.json", "text.wav", "text.json", "gone.json")
+    given = [*(tmp_path / name for name in names), Path("a\0.json")]
+    assert list(formats.named(given)) == given
+    given = [tmp_path / name for name in ("call.wav", "call.txt", "alone.json")]
+    assert list(formats.named(given)) == given
+
+
+def test_a_session_beside_a_recording_stays_a_session_when_both_are_named(tmp_path: Path) -> None:
+    recording, document = tmp_path / "call.wav", tmp_path / "call.json"
+    recording.write_bytes(wav(1))
+    document.write_text('{"vcon": "0.0.1", "uuid": "x", "parties": []}')
+    assert list(formats.named([recording, document])) == [recording, document]
+    document.unlink()
+    (tmp_path / "elsewhere.json").write_text("{}")
+    document.symlink_to("elsewhere.json")
+    assert list(formats.named([recording, document])) == [recording, document]
+
+
 # --- walking -----------------------------------------------------------------------------
 
 

@@ -242,6 +242,8 @@ def test_a_folder_of_many_pairs_gives_one_session_for_each(tmp_path: Path) -> No
     found = [reading for place in formats.walk(tmp_path) for reading in formats.read(place)]
     assert [(r.format, len(r.originals)) for r in found] == [("retell", 2)] * 3 + [("wav", 2)]
     assert [r.external_id for r in found] == ["call_0", "call_1", "call_2", "a sidecar"]
+    named = formats.named(sorted(tmp_path.iterdir()))
+    assert [place.name for place in named] == ["0.json", "1.json", "2.json", "3.wav"]
 
 
 @needs_documents

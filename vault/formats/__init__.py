@@ -1,15 +1,16 @@
 """What arrives: one reader per outside format, chosen by content.
 
-`walk` finds the places that may hold a session, `read` makes values of one. To teach the
+`named` says which of the paths a user gave go with others of them, `walk` finds the places that
+may hold a session, `read` makes values of one. To teach the
 archive a format, write one file beside these and name it in `READERS`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import PurePosixPath
-from typing import Protocol
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Protocol, TypeVar
 
 from vault.errors import BadInput, UsageError
 from vault.formats import (
@@ -28,7 +29,9 @@ from vault.formats import (
 from vault.formats.source import DEPTH_LIMIT, Source
 from vault.model import Reading
 
-__all__ = ["FORMATS", "READERS", "Reader", "Source", "detect", "read", "walk"]
+__all__ = ["FORMATS", "READERS", "Reader", "Source", "detect", "named", "read", "walk"]
+
+PathT = TypeVar("PathT", bound=str | os.PathLike[str])
 
 
 class Reader(Protocol):
@@ -127,6 +130,44 @@ def walk(path: str | os.PathLike[str]) -> Iterator[Source]:
         yield place
     if empty:
         raise BadInput(f"{str(source.path)!a} holds no session in any format known here.")
+
+
+def named(paths: Iterable[PathT], format: str | None = None) -> Iterator[PathT]:  # noqa: A002  the contract's word
+    """The paths that a user gave, but for the files that others of them bring along.
+
+    A shell's `*` names a recording and the file beside it, which are one session, as they would
+    be in a folder: a recording goes with a vendor's document, a sidecar with its recording. What
+    is read as a `format` of documents stays, whatever it looks like.
+    """
+    given = list(paths)
+    if format is not None and format not in audio.NAMES:
+        yield from given
+        return
+    places = [os.path.split(os.path.abspath(Path(path))) for path in given]  # noqa: PTH100  follows no link
+    beside: dict[str, dict[str, list[str]]] = {}
+    for folder, name in places:
+        beside.setdefault(folder, {}).setdefault(PurePosixPath(name).stem, []).append(name)
+    for path, (folder, name) in zip(given, places, strict=True):
+        if not _comes_along(folder, name, beside[folder]):
+            yield path
+
+
+def _comes_along(folder: str, name: str, by_stem: dict[str, list[str]]) -> bool:
+    """Whether a file belongs to one of those that were named with it; False if it is not there."""
+    try:
+        place = Source(folder)
+        return _joins(place, name, by_stem) or _is_sidecar(place, name, by_stem)
+    except BadInput:
+        return False
+
+
+def _is_sidecar(folder: Source, name: str, by_stem: dict[str, list[str]]) -> bool:
+    """Whether a file is no session of its own, and a recording beside it takes it along."""
+    if PurePosixPath(name).suffix != audio.SIDECAR:
+        return False
+    others = [other for other in by_stem[PurePosixPath(name).stem] if other != name]
+    heard = (audio.detect(Source(folder.path / other, follow=False)) for other in others)
+    return any(heard) and detect(Source(folder.path / name, follow=False)) is None
 
 
 def _search(folder: Source, depth: int) -> Iterator[Source]:

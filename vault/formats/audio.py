@@ -29,6 +29,8 @@ _SUFFIXES = {
 }
 #: Audio that this archive does not read: met in a folder it is refused aloud.
 _FOREIGN = {".aac", ".aif", ".aiff", ".amr", ".au", ".caf", ".gsm", ".mkv", ".mov", ".wma"}
+#: How the name of a sidecar ends.
+SIDECAR = ".json"
 EXTENSIONS = frozenset(_FOREIGN).union(*_SUFFIXES.values())
 
 
@@ -44,7 +46,7 @@ def read(source: Source, name: str) -> list[Reading]:
     """The one session in the file; `BadInput` where it holds no sound of that format."""
     if source.is_folder:
         raise BadInput(f"{str(source.path)!a} is a folder, not one {name} file.")
-    file, sidecar = source.name, f"{PurePosixPath(source.name).stem}.json"
+    file, sidecar = source.name, f"{PurePosixPath(source.name).stem}{SIDECAR}"
     ((_, size),) = source.files().items()
     head = source.head(file)
     container = probe.sniff(head)

@@ -86,7 +86,7 @@ def _admitted(
     room: Room, paths: Iterable[Path], terms: Terms, outcome: Outcome
 ) -> Iterator[Admitted]:
     """Everything readable under `paths`; what is not goes to `outcome.refused`."""
-    for given in paths:
+    for given in formats.named(paths, terms.format):
         try:
             for source in formats.walk(given):
                 source.decrypt_key, source.signers = terms.decrypt_key, terms.signers
