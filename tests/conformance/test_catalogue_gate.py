@@ -52,6 +52,28 @@ class TestGate:
         with catalogue.exclusive(timeout_seconds=10):
             pass
 
+    def test_whoever_is_alone_can_commit_while_a_thread_waits_to_write(
+        self, catalogue: Catalogue
+    ) -> None:
+        waiting, written = Event(), Event()
+
+        def write() -> None:
+            waiting.set()
+            with catalogue.writing():
+                written.set()
+
+        writer, committer = Thread(target=write), Thread(target=stored, args=(catalogue,))
+        with catalogue.exclusive(timeout_seconds=10):
+            writer.start()
+            assert waiting.wait(10)
+            time.sleep(MOMENT)  # it is at the door now
+            committer.start()
+            committer.join(10)
+            assert not committer.is_alive()
+            assert not written.is_set()
+        writer.join(10)
+        assert written.is_set()
+
     def test_nobody_is_alone_while_a_thread_of_the_same_process_writes(
         self, catalogue: Catalogue
     ) -> None:

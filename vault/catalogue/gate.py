@@ -46,7 +46,8 @@ class Gate:
 
     def __init__(self, door: Door) -> None:
         self._door = door
-        self._mutex = threading.Lock()
+        self._entrance = threading.Lock()  # held while waiting at the door
+        self._mutex = threading.Lock()  # held for moments only: every commit asks `check`
         self._writers = 0
         self._shared: Held | None = None
         self._alone: Held | None = None
@@ -54,30 +55,38 @@ class Gate:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the door with others; within a process it is taken once and counted."""
-        with self._mutex:
-            if self._shared is None:
-                self._shared = self._door.shared()
-            else:
-                self._shared.check()
-            self._writers += 1
+        with self._entrance:
+            self._enter()
         try:
             yield
         finally:
-            with self._mutex:
+            # Nobody waits at the door now: it is ours.
+            with self._entrance, self._mutex:
                 self._writers -= 1
-                if self._writers == 0:
+                if self._writers == 0 and self._shared is not None:
                     self._shared.close()
                     self._shared = None
+
+    def _enter(self) -> None:
+        if self._shared is None:
+            held = self._door.shared()
+            with self._mutex:
+                self._shared = held
+        else:
+            self._shared.check()
+        self._writers += 1
 
     @contextmanager
     def exclusive(self, timeout_seconds: float) -> Iterator[None]:
         """Hold the door alone. Raises `Refused` if that takes longer than `timeout_seconds`."""
         held = self._wait(time.monotonic() + timeout_seconds)
-        self._alone = held
+        with self._mutex:
+            self._alone = held
         try:
             yield
         finally:
-            self._alone = None
+            with self._mutex:
+                self._alone = None
             held.close()
 
     def _wait(self, deadline: float) -> Held:
