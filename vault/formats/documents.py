@@ -1,8 +1,8 @@
 """Sessions that a vendor tells in one JSON document: which vendor's is it?
 
-A vendor's module says how its documents are known (`SIGNS` somewhere in the bytes, then `claims`
-on the parsed value) and what they tell. The document is parsed once, and only if the signs of
-some vendor are in it, so a folder of other JSON is passed over cheaply.
+A vendor's module says how its documents are known (`claims` on the parsed value, and `SIGNS`
+somewhere in the bytes) and what they tell. The document is parsed once, which costs no more than
+to look for the signs of every vendor in it.
 """
 
 from __future__ import annotations
@@ -69,20 +69,26 @@ def detect(source: Source) -> str | None:
     if source.is_folder:
         return None
     head = source.head(source.name)
-    if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+    if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") or jsontext.is_log(head):
         return None
-    large = source.files()[source.name] > JSON_BYTES_LIMIT
-    text = head if large else source.whole(source.name)
-    vendors = [vendor for vendor in VENDORS if all(sign in text for sign in vendor.SIGNS)]
-    if not vendors:
-        return None
+    if source.files()[source.name] > JSON_BYTES_LIMIT:
+        return next((vendor.NAME for vendor in VENDORS if _shows(vendor, head)), None)
     try:
         document = source.json(source.name)
     except BadInput:
-        return None if _of_lines(text) else vendors[0].NAME
+        text = source.whole(source.name)
+        shown = next((vendor.NAME for vendor in VENDORS if _shows(vendor, text)), None)
+        return None if shown is None or _of_lines(text) else shown
     if not isinstance(document, dict):
         return None
-    return next((vendor.NAME for vendor in vendors if vendor.claims(document)), None)
+    claiming = [vendor for vendor in VENDORS if vendor.claims(document)]
+    text = source.whole(source.name) if claiming else b""
+    return next((vendor.NAME for vendor in claiming if _shows(vendor, text)), None)
+
+
+def _shows(vendor: Vendor, text: bytes) -> bool:
+    """Whether all signs of a vendor are somewhere in the text."""
+    return all(sign in text for sign in vendor.SIGNS)
 
 
 def read(source: Source, name: str) -> list[Reading]:
@@ -100,7 +106,4 @@ def read(source: Source, name: str) -> list[Reading]:
 def _of_lines(text: bytes) -> bool:
     """Whether the first line is a JSON value of its own, so that the file is a log."""
     line, found, _ = text.partition(b"\n")
-    try:
-        return bool(found) and isinstance(jsontext.parse(line, "line"), dict)
-    except BadInput:
-        return False
+    return bool(found) and jsontext.object_in(line) is not None

@@ -65,6 +65,23 @@ def parse(data: bytes, name: str) -> Json:
     return value if _is_proved(value, data, marks.count(b":")) else _strict(data, name)
 
 
+def object_in(line: bytes) -> dict[str, Json] | None:
+    """The JSON object that is all of a line; None for anything else, cheaply for most of it."""
+    if not line.rstrip().endswith(b"}"):
+        return None
+    try:
+        value = parse(line, "line")
+    except BadInput:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def is_log(head: bytes) -> bool:
+    """Whether what begins like this is no JSON text but many: one object a line."""
+    line, _, more = head.partition(b"\n")
+    return bool(more.strip()) and object_in(line) is not None
+
+
 def _marks(data: bytes) -> bytes:
     """The quotes, brackets, colons and commas of a JSON text, without its escaped quotes."""
     if b"\\" in data:

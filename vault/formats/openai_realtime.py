@@ -67,11 +67,7 @@ def detect(source: Source) -> str | None:
     with source.open(source.name) as stream:
         head = stream.read(_LOOK_BYTES)
     for line in head.split(b"\n", _LOOK_LINES)[:_LOOK_LINES]:
-        try:
-            value = jsontext.parse(line, "line")
-        except BadInput:
-            continue
-        event = _event(value)
+        event = _event(jsontext.object_in(line))
         if event is not None and isinstance(event.get("event_id"), str):
             return "openai-realtime"
     return None
@@ -113,11 +109,8 @@ def _rows(source: Source, notes: Notes) -> Iterator[dict[str, Json]]:
                 raise BadInput(f"{source.name!a} has more than {LINES_LIMIT} lines.")
             if line is not None and not line.strip():
                 continue
-            try:
-                value = jsontext.parse(line or b"", "line")
-            except BadInput:
-                value = None
-            if isinstance(value, dict):
+            value = None if line is None else jsontext.object_in(line)
+            if value is not None:
                 yield value
             else:
                 notes.add("unreadable-row", f"Line {number} is no JSON object; it is lost.")

@@ -91,7 +91,8 @@ class Source:
         self.path = Path(path)
         self._adopted: dict[str, int] = {}
         self._listings: dict[str, tuple[Entry, ...]] = {}
-        self._parsed: tuple[str, Json] | None = None
+        self._read: tuple[str, bytes] | None = None
+        self._parsed: tuple[str, Json | BadInput] | None = None
         try:
             self._place = os.path.abspath(self.path)  # noqa: PTH100  Path.resolve follows links
             found = os.lstat(self._place)
@@ -180,24 +181,37 @@ class Source:
             return stream.read(HEAD_BYTES)
 
     def whole(self, name: str, limit: int = JSON_BYTES_LIMIT) -> bytes:
-        """All of a file of at most `limit` bytes; `BadInput` for a larger one."""
-        with self.open(name) as stream:
-            if os.fstat(stream.fileno()).st_size > limit:
-                raise BadInput(f"{name!a} is larger than {limit >> 20} MiB.")
-            return stream.read(limit)
+        """All of a file of at most `limit` bytes; `BadInput` for a larger one.
+
+        The last one is kept until `forget`, for whoever looks at the file next.
+        """
+        if self._read is None or self._read[0] != name or len(self._read[1]) > limit:
+            with self.open(name) as stream:
+                if os.fstat(stream.fileno()).st_size > limit:
+                    raise BadInput(f"{name!a} is larger than {limit >> 20} MiB.")
+                self._read = name, stream.read(limit)
+        return self._read[1]
 
     def json(self, name: str, limit: int = JSON_BYTES_LIMIT) -> Json:
         """The JSON value in a file of at most `limit` bytes; `BadInput` for anything else.
 
-        The last value is kept until `forget`, so that to detect and then to read parses once.
+        The last value, or what is wrong, is kept until `forget`: to detect and then to read
+        parses once.
         """
         if self._parsed is None or self._parsed[0] != name:
-            self._parsed = name, jsontext.parse(self.whole(name, limit), name)
-        return self._parsed[1]
+            text = self.whole(name, limit)
+            try:
+                self._parsed = name, jsontext.parse(text, name)
+            except BadInput as error:
+                self._parsed = name, error
+        found = self._parsed[1]
+        if isinstance(found, BadInput):
+            raise BadInput(*found.args)
+        return found
 
     def forget(self) -> None:
         """Keep nothing of what was read so far."""
-        self._parsed = None
+        self._read = self._parsed = None
 
     def _descriptor(self, name: str) -> tuple[int, os.stat_result]:
         """An open descriptor of a regular file, for the caller to close, and what it is."""

@@ -55,19 +55,17 @@ def detect(source: Source) -> str | None:
     if source.is_folder:
         return None
     head = source.head(source.name)
-    if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+    if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") or jsontext.is_log(head):
         return None
-    large = source.files()[source.name] > JSON_BYTES_LIMIT
-    text = head if large else source.whole(source.name)
-    if not any(all(_may_have(text, name) for name in needed) for needed in _NEEDED):
-        return None  # and so most other files are not parsed at all
-    if large:
-        return "vcon"  # to be refused aloud
+    if source.files()[source.name] > JSON_BYTES_LIMIT:
+        return "vcon" if _has_names(head) else None  # to be refused aloud
     try:
         document = source.json(source.name)
     except BadInput:
         return None
-    return "vcon" if isinstance(document, dict) and _is_vcon(document) else None
+    if not isinstance(document, dict) or not _is_vcon(document):
+        return None
+    return "vcon" if _has_names(source.whole(source.name)) else None
 
 
 def read(
@@ -141,6 +139,11 @@ def _inside(original: Original, decrypt_key: bytes | None) -> Iterator[Original]
     for found in recordings(original.open, decrypt_key=decrypt_key):
         media_type = content.MEDIA_TYPES[found.container]
         yield Original(found.name, Kind.AUDIO, media_type, found.size_bytes, found.open)
+
+
+def _has_names(text: bytes) -> bool:
+    """Whether all the names that a vCon or an envelope needs may be in the text."""
+    return any(all(_may_have(text, name) for name in needed) for needed in _NEEDED)
 
 
 def _may_have(text: bytes, name: str) -> bool:

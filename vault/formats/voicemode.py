@@ -26,11 +26,12 @@ from vault.errors import BadInput
 from vault.formats import loglines, voicemode_events
 from vault.formats.content import Looked
 from vault.formats.fields import NS_LIMIT, Notes, end_of, speakers
+from vault.formats.jsontext import object_in
 from vault.formats.loglines import Place
 from vault.formats.source import Source
 from vault.formats.voicemode_audio import Recordings
 from vault.formats.voicemode_logs import logs_in, only_logs, peek
-from vault.formats.voicemode_rows import EVENTS, EXCHANGES, Rows, belongs_to, parse, seconds, timed
+from vault.formats.voicemode_rows import EVENTS, EXCHANGES, Rows, belongs_to, seconds, timed
 from vault.model import Event, Json, Reading, Segment, Timeline, Warn
 
 NAMES = (EXCHANGES, EVENTS)
@@ -92,7 +93,7 @@ def tail(
         if isinstance(line, Warn):
             yield line
         elif line.strip():
-            yield parse(line, "the log") or Warn("unreadable-row", "A line is no JSON object.")
+            yield object_in(line) or Warn("unreadable-row", "A line is no JSON object.")
 
 
 # --- sorting the lines of all logs by conversation ----------------------------------------
@@ -140,7 +141,7 @@ def _sort(
     for number, (place, line) in enumerate(loglines.lines(stream), 1):
         if place[1] > limit:
             raise BadInput(f"There are more than {LOGS_BYTES_LIMIT >> 20} MiB of logs; part them.")
-        value = None if line is None else parse(line, log)
+        value = None if line is None else object_in(line)
         if value is not None and (key := belongs_to(value)) is not None:
             talk = talks.get(key)
             if talk is None:

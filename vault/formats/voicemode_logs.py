@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from vault.formats.jsontext import object_in
 from vault.formats.source import Source
 from vault.formats.voicemode_audio import AUDIO
-from vault.formats.voicemode_rows import EVENTS, EXCHANGES, parse
+from vault.formats.voicemode_rows import EVENTS, EXCHANGES
 from vault.model import Json
 
 _PEEK_BYTES = 1 << 16
@@ -47,7 +48,7 @@ def peek(source: Source, name: str) -> str | None:
     if b'"conversation_id"' not in head and b'"event_type"' not in head:
         return None
     for line in head.split(b"\n"):
-        row = parse(line, name)
+        row = object_in(line)
         found = None if row is None else _format(row)
         if found is not None:
             return found

@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from vault.errors import BadInput
-from vault.formats import instants, jsontext
+from vault.formats import instants
 from vault.formats.fields import NS_LIMIT, Fields, Notes
 from vault.model import Json
 
@@ -52,15 +51,6 @@ class Rows:
     def note(self, index: int, code: str, text: str, file: str | None = None) -> None:
         """Warn of one row."""
         self.notes.add(code, f"{self.where(index)}: {text}", file or self.lines[index][0])
-
-
-def parse(line: bytes, name: str) -> dict[str, Json] | None:
-    """The object in a line, None if it holds none."""
-    try:
-        value = jsontext.parse(line, name)
-    except BadInput:
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def belongs_to(value: dict[str, Json]) -> tuple[str, str] | None:
