@@ -490,6 +490,7 @@ def test_a_home_with_a_passphrase_opens_with_it_alone(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     home.run("init", "--passphrase-file", passphrase)
     home.run("list", code=6)
+    home.run("fixity", "--all", code=6)  # no session's key, but the root key to know who asks
     home.run("list", code=6, STRONGROOM_PASSPHRASE_FILE=str(wrong))
     home.run("list", STRONGROOM_PASSPHRASE_FILE=str(passphrase))
 

@@ -1,7 +1,8 @@
 """Fixity: is what the store holds what was sealed, all of it and nothing else?
 
-Needs no key: digests are of the sealed bytes. `repair` removes what the catalogue does not
-know, which is what killed deposits leave behind; nobody can open it, its keys died with them.
+Needs no session's key, for digests are of the sealed bytes; only the root key, to know who asks.
+`repair` removes what the catalogue does not know, which is what killed deposits leave behind;
+nobody can open it, its keys died with them.
 """
 
 from __future__ import annotations
