@@ -1,8 +1,9 @@
 """Deposit: sniff → read → consent and privacy → seal → put → record with its jobs → jobs.
 
-One pass over every original. Nothing of a session can be seen before the one transaction
-that makes it complete; what a killed process leaves in the store has no key anywhere and
-is removed by `fixity --repair`.
+Every original is read once, while it is sealed; where a session of just that many bytes is here
+already, once more before, to see whether it is the same (`doubles.known`). Nothing of a
+session can be seen before the one transaction that makes it complete; what a killed process
+leaves in the store has no key anywhere and is removed by `fixity --repair`.
 """
 
 from __future__ import annotations
