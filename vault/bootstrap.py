@@ -81,7 +81,7 @@ def init(settings: Settings, *, test_clock: bool = False) -> dict[str, object]:
     archive_id = new_id()
     public_key = _signing_key(home, keys, archive_id)
     if not actors.exists(catalogue, keys, "owner"):
-        actors.add(catalogue, keys, clock, "owner", "owner")
+        actors.add_owner(catalogue, keys, clock)
     catalogue.close()
     document = {
         "version": _HOME_VERSION,

@@ -245,6 +245,7 @@ MISUNDERSTOOD = (
     "fetch {id} -o {out}",
     "fetch {id} --originals --part a.wav -o {out}",
     "actor add eve --role emperor",
+    "actor add eve --role owner",
     "frobnicate",
 )
 UNKNOWN = "01900000-0000-7000-8000-000000000000"

@@ -23,6 +23,7 @@ ROLES: dict[str, frozenset[str]] = {
     "admin": frozenset({"actors", "keys", "jobs", "fixity"}),
     "nobody": frozenset(),
 }
+_GIVEN = [role for role in ROLES if role not in {"owner", "nobody"}]
 
 
 def permit(room: Room, act: str) -> None:
@@ -45,12 +46,23 @@ def permit_reading(room: Room, session: SessionRow) -> None:
 
 
 def add(catalogue: Catalogue, keys: Keys, clock: Clock, name: str, role: str) -> str:
-    """Register an actor; the token, which is shown this once and kept only as a hash."""
-    if role not in ROLES or role == "nobody":
-        known = ", ".join(r for r in ROLES if r != "nobody")
-        raise UsageError(f"No role {role!r}; there are: {known}.")
+    """Register an actor; the token, which is shown this once and kept only as a hash.
+
+    Raises `UsageError` for a role that cannot be given: the owner is made with the archive.
+    """
+    if role not in _GIVEN:
+        raise UsageError(f"No role {role!r} to give; there are: {', '.join(_GIVEN)}.")
     if not name.strip() or len(name) > 200:
         raise BadInput("An actor needs a name of at most 200 characters.")
+    return _add(catalogue, keys, clock, name, role)
+
+
+def add_owner(catalogue: Catalogue, keys: Keys, clock: Clock) -> None:
+    """Register the one owner of a new archive, who acts where no actor is named."""
+    _add(catalogue, keys, clock, "owner", "owner")
+
+
+def _add(catalogue: Catalogue, keys: Keys, clock: Clock, name: str, role: str) -> str:
     token = "sr_" + secrets.token_urlsafe(32)
     row = ActorRow(
         id=(actor_id := new_id()),
