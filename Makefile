@@ -6,6 +6,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check -qq install
 LOCK := $(BIN)/uv pip compile pyproject.toml - --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links
+EXTRAS := --extra postgresql --extra transit --extra pkcs11 --extra encryption --extra sentiment
 ARGS ?=
 
 .PHONY: help setup demo test check bench fuzz lock clean
@@ -37,8 +38,9 @@ fuzz: setup .venv/fuzz.stamp  ## look for inputs that break (make fuzz ARGS="--s
 # Pins stay as they are unless asked: make lock ARGS=--upgrade
 lock: setup  ## pin every dependency again, with hashes, from pyproject.toml
 	echo 'setuptools>=80' | $(LOCK) $(ARGS) -o requirements.lock
-	echo 'setuptools>=80' | $(LOCK) $(ARGS) -o requirements-test.lock -c requirements.lock \
-		--extra postgresql --extra transit --extra pkcs11 --extra encryption --extra servers --extra dev
+	echo 'setuptools>=80' | $(LOCK) $(ARGS) -o requirements-extras.lock -c requirements.lock $(EXTRAS)
+	echo 'setuptools>=80' | $(LOCK) $(ARGS) -o requirements-test.lock -c requirements-extras.lock $(EXTRAS) \
+		--extra servers --extra dev
 	echo 'setuptools>=80' | $(LOCK) $(ARGS) -o requirements-bench.lock -c requirements-test.lock \
 		--extra postgresql --extra servers --extra bench
 	echo 'setuptools>=80' | $(LOCK) $(ARGS) -o requirements-fuzz.lock -c requirements-test.lock \
