@@ -128,12 +128,21 @@ def test_rf64_takes_its_sizes_from_ds64() -> None:
     assert header(whole[:-600]).warnings == ("truncated",)
 
 
-@pytest.mark.parametrize("bits", [16, 24])
-@pytest.mark.parametrize("frames", [0, 1, 800, 3_000_000_000])
-def test_a_written_header_reads_back(bits: int, frames: int) -> None:
-    start = wav.write_header(8000, 1, bits, frames)
-    read = wav.read_header(io.BytesIO(start), len(start) + frames * bits // 8)
-    assert (read.rate, read.channels, read.bits) == (8000, 1, bits)
+@pytest.mark.parametrize(
+    ("bits", "tag", "codec"),
+    [
+        *((8, wav.PCM, "pcm_u8"), (16, wav.PCM, "pcm_s16le"), (24, wav.PCM, "pcm_s24le")),
+        *((8, wav.MULAW, "pcm_mulaw"), (8, wav.ALAW, "pcm_alaw")),
+    ],
+)
+@pytest.mark.parametrize("frames", [0, 1, 800, 5_000_000_000])
+def test_a_written_header_reads_back(bits: int, tag: int, codec: str, frames: int) -> None:
+    start = wav.write_header(8000, 1, bits, frames, tag)
+    size = frames * bits // 8
+    read = wav.read_header(io.BytesIO(start), len(start) + size + size % 2)
+    assert (read.rate, read.channels, read.bits, read.codec) == (8000, 1, bits, codec)
+    told = start[4:8] if start[:4] == b"RIFF" else start[20:28]
+    assert int.from_bytes(told, "little") == len(start) + size + size % 2 - 8
     assert (read.frames, read.data_offset, read.warnings) == (frames, len(start), ())
 
 

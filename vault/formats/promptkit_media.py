@@ -14,6 +14,7 @@ import os
 import re
 
 from vault.errors import BadInput
+from vault.formats import sound
 from vault.formats.fields import Notes
 from vault.formats.source import Source, relative
 from vault.model import Json, Kind, Original
@@ -157,19 +158,24 @@ def described(mime: Json, metadata: Json) -> tuple[Kind, str]:
     mime = mime.lower()
     if not mime.startswith("audio/"):
         return Kind.OTHER, mime
-    if mime == "audio/pcm" and isinstance(metadata, dict) and _is_plain(metadata):
-        for key, name in (("sample_rate", "rate"), ("channels", "channels")):
-            value = metadata.get(key)
-            if type(value) is int and 0 < value < 10**6:
-                mime += f";{name}={value}"
+    law = sound.law_of(mime)
+    if (mime == "audio/pcm" or law) and isinstance(metadata, dict):
+        width = f";law={law}" if law else _width(metadata)
+        shape = [metadata.get(key) for key in ("sample_rate", "channels")]
+        if width is not None and all(type(n) is int and 0 < n < 10**6 for n in shape):
+            mime = f"audio/pcm;rate={shape[0]};channels={shape[1]}{width}"
     return Kind.AUDIO, mime
 
 
-def _is_plain(metadata: dict[str, Json]) -> bool:
-    """Whether samples are 16-bit and neither companded nor floating."""
-    return metadata.get("encoding") in (None, "", "pcm", "pcm_linear16", "linear16") and (
-        metadata.get("bits_per_sample", 16) == 16
-    )
+def _width(metadata: dict[str, Json]) -> str | None:
+    """What samples are, as media types here say it; None for what is not known."""
+    encoding = metadata.get("encoding")
+    if law := sound.law_of(encoding):
+        return f";law={law}"
+    bits = metadata.get("bits_per_sample", 16)
+    if encoding not in (None, "", "pcm", "pcm_linear16", "linear16") or bits not in (8, 16):
+        return None
+    return "" if bits == 16 else ";bits=8"
 
 
 def size_of(place: Source, file: str) -> int | None:

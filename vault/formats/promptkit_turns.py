@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from vault.formats.fields import NS_LIMIT, ROLES
+from vault.formats.sound import law_of
 from vault.model import Event, Json, Segment
 
 AUDIO = {"audio.input": "user", "audio.output": "agent"}
@@ -51,7 +52,7 @@ def chunk_ns(data: dict[str, Json]) -> int:
         return stated * _MS_NS
     size = payload.get("size") if isinstance(payload, dict) else None
     rate, channels = metadata.get("sample_rate"), metadata.get("channels")
-    bits = metadata.get("bits_per_sample", 16)
+    bits = 8 if law_of(metadata.get("encoding")) else metadata.get("bits_per_sample", 16)
     known = [n for n in (size, rate, channels, bits) if type(n) is int and 0 < n < 2**40]
     if len(known) < 4:
         return 0

@@ -1,7 +1,8 @@
 """A recording as a decoder takes it, however it was kept: as it is, packed, or bare samples.
 
 Readers say in the media type what bytes alone do not tell: `rate` and `channels` of samples that
-have no header (little-endian, 16 bits unless `bits` says otherwise), packed or not.
+have no header (little-endian, 16 bits unless `bits` says otherwise; 8 are unsigned, as in WAV; with
+`law` they are those of G.711), packed or not.
 """
 
 from __future__ import annotations
@@ -22,10 +23,13 @@ RECORDING_NS = "recording_ns"
 PACKED = "application/gzip"
 _HEAD_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 18
-#: WAV has no signed samples of 8 bits, so those are not among them.
 _SAMPLES = re.compile(
-    r"(?:audio/pcm|application/gzip);rate=(\d{1,6});channels=(\d{1,2})(?:;bits=(16|24|32))?"
+    r"(?:audio/pcm|application/gzip);rate=(\d{1,6});channels=(\d{1,2})"
+    r"(?:;bits=(8|16|24|32)|;law=(a|u))?"
 )
+_TAGS = {"a": wav.ALAW, "u": wav.MULAW, None: wav.PCM}
+#: What sources call the two laws of G.711: mulaw, pcm_alaw, g711_ulaw, audio/PCMU, audio/x-mulaw.
+_LAW = re.compile(r"(?:.{0,24}[^a-z])?(?:(mu|u|a)[-_]?law|pcm(u|a))", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +50,23 @@ def sound(original: Original) -> Sound:
     content = partial(_unpacked if packed else _blocks, original)
     samples = _SAMPLES.fullmatch(original.media_type)
     if samples is not None:
-        rate, channels, bits = (int(number or 16) for number in samples.groups())
+        rate, channels, law = int(samples[1]), int(samples[2]), samples[4]
+        bits = 8 if law else int(samples[3] or 16)
         if 0 < rate <= wav.MAX_RATE and 0 < channels <= wav.MAX_CHANNELS:
             size = sum(map(len, content())) if packed else original.size_bytes
-            header = wav.write_header(rate, channels, bits, size // (channels * bits // 8))
+            frames = size // (channels * bits // 8)
+            header = wav.write_header(rate, channels, bits, frames, _TAGS[law])
             return Sound("wav", lambda: chain([header], content()))
     container = probe.sniff(_head(content()))
     if container is None:
         raise BadInput("No audio format is recognised in this file.")
     return Sound(container, content)
+
+
+def law_of(encoding: Json) -> str | None:
+    """The law of G.711 that a source means by the name of an encoding: a, u, or None."""
+    found = _LAW.fullmatch(encoding) if isinstance(encoding, str) else None
+    return None if found is None else (found[1] or found[2])[-1].lower()
 
 
 def recording_of(data: Mapping[str, Json]) -> dict[str, Json]:

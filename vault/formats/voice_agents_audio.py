@@ -14,7 +14,11 @@ from vault.formats.source import HEAD_BYTES, Source
 from vault.media import probe, wav
 from vault.model import Json
 
-_CALLED = {"wav": "wav", "mp3": "mp3", "opus": "opus", "flac": "flac", "ogg": "ogg"}
+#: The container that a file's ending promises; None for bare samples.
+_CALLED: dict[str, str | None] = {
+    **{name: name for name in ("wav", "mp3", "opus", "flac", "ogg")},
+    **dict.fromkeys(("pcm", "raw", "ulaw", "alaw")),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +26,9 @@ class Sound:
     """A recording: `media_type` tells what its bytes are, `facts` what is known of the sound.
 
     Raw samples are `audio/pcm;rate=…;channels=…` (signed, little-endian, 16 bits unless
-    `;bits=…`); what is packed is `application/gzip`, with the same after it where it holds raw
-    samples. `duration_ns` is None where only a decoder can tell.
+    `;bits=…`; 8 are unsigned, as where the platform puts them into a WAV file; `;law=…` where it
+    says that they are those of G.711); what is packed is `application/gzip`, with the same after
+    it where it holds raw samples. `duration_ns` is None where only a decoder can tell.
     """
 
     name: str
@@ -99,8 +104,11 @@ def _of_samples(size: int, metadata: Fields, facts: dict[str, Json]) -> tuple[in
     bits = metadata.index("bit_depth")
     if not rate or not channels or bits not in {8, 16, 24, 32} or rate > wav.MAX_RATE:
         return None, "application/octet-stream"
-    facts |= {"codec": f"pcm_s{bits}le", "rate": rate, "channels": channels}
+    law = sound.law_of(metadata.value.get("audio_format")) if bits == 8 else None
+    codec = "pcm_u8" if bits == 8 else f"pcm_s{bits}le"
+    codec = {"u": "pcm_mulaw", "a": "pcm_alaw"}.get(law or "", codec)
+    facts |= {"codec": codec, "rate": rate, "channels": channels}
     duration = size // (channels * bits // 8) * 1_000_000_000 // rate
-    wide = "" if bits == 16 else f";bits={bits}"
+    wide = f";law={law}" if law else "" if bits == 16 else f";bits={bits}"
     media_type = f"audio/pcm;rate={rate};channels={channels}{wide}"
     return (duration if duration <= NS_LIMIT else None), media_type

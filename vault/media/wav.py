@@ -195,15 +195,20 @@ def _header(
     )
 
 
-def write_header(rate: int, channels: int, bits: int, frames: int) -> bytes:
-    """The 44 bytes before `frames` frames of plain samples, or 80 (RF64) past 4 GiB."""
+def write_header(rate: int, channels: int, bits: int, frames: int, tag: int = PCM) -> bytes:
+    """The 44 bytes before `frames` frames of plain samples, or 80 (RF64) past 4 GiB.
+
+    8 bits are unsigned. Before samples of another `tag` (`ALAW`, `MULAW`) it is 14 bytes more.
+    """
     align = channels * bits // 8
     size = frames * align
-    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, PCM, channels, rate, rate * align, align, bits)
+    more = b"" if tag == PCM else struct.pack("<H4sII", 0, b"fact", 4, min(frames, 0xFFFFFFFF))
+    form = struct.pack("<4sI", b"fmt ", 16 if tag == PCM else 18)
+    form += struct.pack("<HHIIHH", tag, channels, rate, rate * align, align, bits) + more
     padded = size + size % 2
     if padded <= RF64_FROM:
-        riff = struct.pack("<4sI4s", b"RIFF", 36 + padded, b"WAVE")
+        riff = struct.pack("<4sI4s", b"RIFF", 12 + len(form) + padded, b"WAVE")
         return riff + form + struct.pack("<4sI", b"data", size)
     riff = struct.pack("<4sI4s", b"RF64", 0xFFFFFFFF, b"WAVE")
-    wide = struct.pack("<4sIQQQI", b"ds64", 28, 72 + padded, size, frames, 0)
+    wide = struct.pack("<4sIQQQI", b"ds64", 28, 48 + len(form) + padded, size, frames, 0)
     return riff + wide + form + struct.pack("<4sI", b"data", 0xFFFFFFFF)

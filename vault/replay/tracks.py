@@ -14,6 +14,7 @@ from itertools import groupby
 
 from vault.errors import BadInput, IntegrityError, NotFound
 from vault.formats.promptkit_turns import AUDIO, chunk_ns
+from vault.formats.sound import law_of
 from vault.media import wav as wave
 from vault.model import Event, Json, Timeline
 
@@ -124,8 +125,8 @@ def kept(track: Track, sizes: Mapping[str, int]) -> Track:
 
 
 def is_raw(track: Track) -> bool:
-    """Whether it is sound in plain samples, which `wav` can write."""
-    return track.role is not None and track.encoding in _RAW
+    """Whether it is sound in samples, plain or of G.711, which `wav` can write."""
+    return track.role is not None and (track.encoding in _RAW or law_of(track.encoding) is not None)
 
 
 def frames(track: Track, sizes: Mapping[str, int], *, gaps: bool = False) -> int:
@@ -145,12 +146,21 @@ def wav(
     if not is_raw(track):
         raise BadInput(f"The track {track.name} holds no raw samples.")
     total = frames(track, sizes, gaps=gaps)
-    yield wave.write_header(track.rate, track.channels, track.bits, total)
+    tag, silent = _coded(track)
+    yield wave.write_header(track.rate, track.channels, track.bits, total, tag)
     for silence, _, chunk in _laid(track, sizes, gaps=gaps):
         for done in range(0, silence, _SILENCE_FRAMES):
-            yield bytes(min(_SILENCE_FRAMES, silence - done) * track.frame_bytes)
+            yield silent * (min(_SILENCE_FRAMES, silence - done) * track.frame_bytes)
         sound = chunk_bytes(chunk, fetch, sizes) or b""
         yield sound[: len(sound) // track.frame_bytes * track.frame_bytes]
+
+
+def _coded(track: Track) -> tuple[int, bytes]:
+    """What a WAV file calls such samples, and the byte that silence is made of."""
+    law = law_of(track.encoding)
+    if law is not None:
+        return {"u": (wave.MULAW, b"\xff"), "a": (wave.ALAW, b"\xd5")}[law]
+    return wave.PCM, b"\x80" if track.bits == 8 else b"\0"
 
 
 def _laid(
@@ -189,7 +199,7 @@ def _track(name: str, events: Sequence[Event]) -> Track:
         encoding=encoding.lower() if isinstance(encoding, str) else "",
         rate=_number(metadata, "sample_rate", 24_000, wave.MAX_RATE),
         channels=_number(metadata, "channels", 1, wave.MAX_CHANNELS),
-        bits=_number(metadata, "bits_per_sample", 16, 64),
+        bits=8 if law_of(encoding) else _number(metadata, "bits_per_sample", 16, 64),
         chunks=tuple(_chunk(event) for event in events),
     )
 
