@@ -18,6 +18,8 @@ from vault.formats.fields import Notes
 from vault.formats.promptkit_annotations import read as read_annotations
 from vault.model import Annotation, Original
 
+#: Warnings of rows that were kept and not understood.
+_LOST = {"truncated-row", "unreadable-row"}
 _BLOBS, _ANNOTATIONS, _LINES = "blobs", "annotations", ".annotations.jsonl"
 #: What lies beside a PromptKit recording: its blobs, and what was said about it.
 MEDIA = re.compile(rf"{_BLOBS}/[^/]+/[^/]+|{_ANNOTATIONS}/[^/]+{re.escape(_LINES)}")
@@ -157,6 +159,10 @@ def _said_here(record: Record, order: Order, annotations: Collection[Annotation]
     for what, count in counts.items():
         if count:
             order.left("left-out", f"{count} {what}: the format has no place for them.", record)
+    lost = sum(warning.code in _LOST for warning in session.warnings)
+    if lost:
+        text = f"{lost} rows that could not be read when they came; `fetch --originals` has them."
+        order.left("rows-left-out", text, record)
 
 
 promptkit_json = partial(promptkit, lines=False)

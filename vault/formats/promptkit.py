@@ -123,6 +123,7 @@ class _Recording:
         self.media = Media(self.place, self.file, blobs, self.notes)
         self.events = Gathered(self.notes)
         self.metadata: dict[str, Json] | None = None
+        self.around: dict[str, Json] = {}  # what is unknown beside the metadata
         self.size_bytes = size_of(self.place, self.file) or 0
 
     def reading(self, name: str) -> Reading:
@@ -152,6 +153,8 @@ class _Recording:
         }
         if self.metadata is not None:
             source["metadata"] = self.metadata
+        if self.around:
+            source["around"] = self.around
         return Reading(
             format=name,
             external_id=session_id,
@@ -180,7 +183,7 @@ class _Recording:
         metadata = value.get("metadata") if isinstance(value, dict) else None
         if not isinstance(value, dict) or not isinstance(metadata, dict):
             raise BadInput(f"{self.file!a} has no metadata.")
-        self.metadata = metadata
+        self.metadata, self.around = metadata, _other(value, "metadata", "events")
         for number, fields in Fields(value, self.file, self.notes).objects("events") or ():
             self._take(fields.value, f"events[{number}]", text, 0)
 
@@ -205,11 +208,13 @@ class _Recording:
     def _line(self, value: dict[str, Json], where: str, row: bytes, start: int) -> None:
         event, metadata = value.get("event"), value.get("metadata")
         if self.variant == LINES and isinstance(metadata, dict):
-            self.metadata = metadata
+            self.metadata, self.around = metadata, _other(value, "metadata", "type")
         elif isinstance(event, dict):
             self.media.rewind()
+            known = ("event", "type") if self.variant == LINES else ("seq", "parent_id", "event")
             fields = event if self.variant == LINES else _unstored(value, event)
-            self._take(fields, where, row, start)
+            unknown = _other(value, *known)
+            self._take(fields | {"line": unknown} if unknown else fields, where, row, start)
         else:
             self.notes.add("unreadable-row", f"{where} is no event; it is lost.", self.file)
 
@@ -314,5 +319,8 @@ def _unstored(line: dict[str, Json], event: dict[str, Json]) -> dict[str, Json]:
         fields["parent_seq"] = line["parent_id"]
     if "execution_id" in fields and "run_id" not in fields:
         fields["run_id"] = fields.pop("execution_id")
-    unknown = {key: line[key] for key in line.keys() - {"seq", "parent_id", "event"}}
-    return fields | {"line": unknown} if unknown else fields
+    return fields
+
+
+def _other(value: dict[str, Json], *known: str) -> dict[str, Json]:
+    return {key: inner for key, inner in value.items() if key not in known}

@@ -52,9 +52,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """A recording before it is text."""
+    """A recording before it is text; `around` is what is unknown beside its metadata."""
 
     metadata: dict[str, Json]
+    around: Mapping[str, Json]
     events: Sequence[Event]
     envelopes: Envelopes
     start_ns: int
@@ -109,7 +110,10 @@ def write_json(reading: Reading, options: Options | None = None) -> Iterator[byt
     Inline bytes are read from the originals, and left out where those are not kept.
     """
     made = _recording(reading, options or Options())
-    yield b'{\n  "metadata": ' + _dump(made.metadata) + b',\n  "events": ['
+    yield b'{\n  "metadata": ' + _dump(made.metadata)
+    for key, value in made.around.items():
+        yield b",\n  " + _dump(key) + b": " + _dump(value)
+    yield b',\n  "events": ['
     separator = b"\n    "
     for event in made.each():
         yield separator + _dump(event)
@@ -120,9 +124,12 @@ def write_json(reading: Reading, options: Options | None = None) -> Iterator[byt
 def write_lines(reading: Reading, options: Options | None = None) -> Iterator[bytes]:
     """The same as JSON lines: the metadata, then an event a line."""
     made = _recording(reading, options or Options())
-    yield _dump({"metadata": made.metadata, "type": "metadata"}) + b"\n"
+    yield _dump({**made.around, "metadata": made.metadata, "type": "metadata"}) + b"\n"
     for event in made.each():
-        yield _dump({"event": event, "type": "event"}) + b"\n"
+        line: dict[str, Json] = {"event": event, "type": "event"}
+        if isinstance(event.get("line"), dict):  # what was unknown beside it stands there again
+            line = {**_object(event.pop("line")), **line}
+        yield _dump(line) + b"\n"
 
 
 def _recording(reading: Reading, options: Options) -> _Written:
@@ -152,7 +159,8 @@ def _recording(reading: Reading, options: Options) -> _Written:
     if isinstance(conversation := envelopes.shared.get("conversation_id"), str):
         metadata["conversation_id"] = conversation
     metadata |= _stated(reading) | _chosen(options) | {"event_count": len(events)}
-    return _Written(metadata, events, envelopes, start_ns, zone, Pieces(reading.originals))
+    around = {k: v for k, v in _around(reading).items() if k not in {"metadata", "events", "type"}}
+    return _Written(metadata, around, events, envelopes, start_ns, zone, Pieces(reading.originals))
 
 
 def _envelopes(reading: Reading) -> Envelopes | None:
@@ -173,6 +181,14 @@ def _stated(reading: Reading) -> dict[str, Json]:
         return {}
     safe = is_safe_id(stated.get("session_id"))
     return {key: value for key, value in stated.items() if safe or key != "session_id"}
+
+
+def _around(reading: Reading) -> Mapping[str, Json]:
+    return _object(reading.source.get("around")) if reading.format == "promptkit" else {}
+
+
+def _object(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, dict) else {}
 
 
 def _chosen(options: Options) -> dict[str, Json]:

@@ -156,7 +156,9 @@ class _Vcon:
         said = {key: value for key, value in annotation.data.items() if key not in form}
         body = _inline(annotation.value)
         if annotation.id.startswith("analysis-"):
-            made = {"vendor": "unknown", **said, "type": annotation.type, "dialog": 0, **body}
+            kind = annotation.type
+            dialog: Json = [] if kind == "transcript" else 0  # what is said is told already
+            made = {"vendor": "unknown", **said, "type": kind, "dialog": dialog, **body}
             self._analysis.append(made)
             return True
         if annotation.id.startswith("attachment-") and annotation.type != "source-manifest":
