@@ -33,10 +33,20 @@ def step(bench):
 attempt.LEASE_SECONDS = 0.5
 workers.app.RELAY_SECONDS = 0.5
 workers.transcode.transcode = step
-sys.argv = ["strongroom", "up"]
+sys.argv = ["strongroom", "up", *sys.argv[1:]]
 cli.main()
 """
 KILLS = _UP.replace("STEP", "os.kill(os.getpid(), signal.SIGKILL)")
+#: Lets the others begin, and kills all at work before they are done: but for one, they are healthy.
+KILLS_OTHERS = _UP.replace(
+    "STEP",
+    """
+    kills = bench.session.row.id == os.environ["POISON"]
+    time.sleep(0.5 if kills else 1.5)
+    if kills:
+        os.kill(os.getpid(), signal.SIGKILL)
+    """,
+)
 #: Leaves a mark each time.
 SLEEPS = _UP.replace("STEP", 'open(os.environ["MARKS"], "a").write("x"); time.sleep(600)')
 
@@ -100,14 +110,34 @@ def test_a_job_that_kills_its_worker_every_time_is_given_up(home: Home, session:
     is_told(home, session)
 
 
-def died(home: Home, session: str) -> bool:
+def died(home: Home, *sessions: str, program: str = KILLS, at_once: int = 1) -> bool:
     """Whether a worker was killed before every job had ended."""
-    process = home.python(KILLS)
-    eventually(lambda: process.poll() is not None or all_ended(home, session))
+    process = home.python(program, "--concurrency", str(at_once))
+    eventually(lambda: process.poll() is not None or all(all_ended(home, s) for s in sessions))
     was_killed = process.poll() == -signal.SIGKILL
     process.kill()
     process.communicate()
     return was_killed
+
+
+def test_a_job_that_kills_its_worker_fails_no_other_that_runs_beside_it(
+    home: Home, tmp_path: Path
+) -> None:
+    sources = [recordings.recording(tmp_path / f"{n}.wav", 0.1, seed=n) for n in range(3)]
+    with home.room() as room:
+        poison, *healthy = (s.id for s in deposit(room, sources, Terms(), wait=False).sessions)
+    home.extra["POISON"] = poison
+    deaths = 0
+    while not all(all_ended(home, one) for one in (poison, *healthy)):
+        deaths += died(home, poison, *healthy, program=KILLS_OTHERS, at_once=3)
+    assert deaths == ATTEMPTS
+    assert tried(home, poison)["transcode"].state == "failed"
+    for one in healthy:
+        assert (tried(home, one)["transcode"].state, tried(home, one)["analyse"].state) == (
+            "done",
+            "done",
+        )
+        assert tried(home, one)["transcode"].attempts <= 2
 
 
 def test_a_job_that_kills_its_child_of_the_pool_is_given_up(office: Home, session: str) -> None:

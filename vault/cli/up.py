@@ -12,6 +12,7 @@ from vault.cli.desk import Desk
 from vault.errors import StrongroomError
 
 if TYPE_CHECKING:
+    from vault.operations.crew import Crew
     from vault.operations.room import Room
 
 _IDLE_SECONDS = 1.0
@@ -36,7 +37,9 @@ def serve(desk: Desk, concurrency: int) -> int:
 
 def _without_broker(desk: Desk, room: Room, concurrency: int) -> None:
     """Threads that take one job after the other; told to stop, each ends the one it has."""
-    stop = threading.Event()
+    from vault.operations.crew import Crew
+
+    stop, crew = threading.Event(), Crew()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         stop.set()
@@ -44,7 +47,7 @@ def _without_broker(desk: Desk, room: Room, concurrency: int) -> None:
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
     threads = [
-        threading.Thread(target=_work, args=(desk, room, stop), name=f"worker-{n}")
+        threading.Thread(target=_work, args=(desk, room, stop, crew), name=f"worker-{n}")
         for n in range(concurrency)
     ]
     threads.append(threading.Thread(target=_keep_time, args=(desk, room, stop), name="schedule"))
@@ -70,12 +73,12 @@ def _keep_time(desk: Desk, room: Room, stop: threading.Event) -> None:
         stop.wait(_SCHEDULE_SECONDS)
 
 
-def _work(desk: Desk, room: Room, stop: threading.Event) -> None:
+def _work(desk: Desk, room: Room, stop: threading.Event, crew: Crew) -> None:
     from vault.operations import jobs
 
     while not stop.is_set():
         try:
-            done = jobs.run_next(room, stop)
+            done = jobs.run_next(room, stop, crew)
         except StrongroomError as error:
             desk.say(f"a job was given back: {error}")
             done = False

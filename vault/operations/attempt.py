@@ -102,6 +102,12 @@ class Attempt:
                 self._give_back(told_to_stop, counted=False)
             raise
 
+    def release(self) -> None:
+        """Give the job back as if nobody had taken it."""
+        self._uncount()
+        with self.room.catalogue.transaction() as tx:
+            tx.return_job(self.job.id, error=self.job.error or "")
+
     def _bench(self) -> Bench:
         with self.room.catalogue.transaction() as tx:
             row = tx.session(self.job.session_id)

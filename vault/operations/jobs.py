@@ -19,6 +19,7 @@ from vault.errors import BackendError
 from vault.model import JobRow, State, new_id
 from vault.operations.actors import permit
 from vault.operations.attempt import ENDED, Attempt, lease_until, real_now
+from vault.operations.crew import Crew
 from vault.operations.room import Progress, Room, silent
 
 _PAGE = 500
@@ -83,40 +84,64 @@ def run(room: Room, session_ids: Sequence[str], *, progress: Progress = silent) 
     Waits for a job that another process holds: either that one ends it, or its lease runs out.
     False if a back end failed and jobs were left to be done later.
     """
-    stop = threading.Event()
+    crew, failed = Crew(), threading.Event()
+
+    def session(one: str) -> bool:
+        while not failed.is_set():
+            try:
+                if _do_next(room, [one], crew, progress):
+                    continue
+            except BackendError:
+                failed.set()
+                break
+            if not _held(room, one):
+                return True
+            failed.wait(_HELD_SECONDS)
+        return False
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        ends = pool.map(lambda one: _run_session(room, one, progress, stop), session_ids)
-        return all(list(ends))
+        return all(list(pool.map(session, session_ids)))
 
 
-def _run_session(room: Room, session_id: str, progress: Progress, stop: threading.Event) -> bool:
-    while not stop.is_set():
-        job = _next(room, [session_id])
-        if job is None and not _held(room, session_id):
+def run_next(room: Room, stop: threading.Event | None = None, crew: Crew | None = None) -> bool:
+    """Do the oldest job that nobody holds; False if there is none.
+
+    A worker passes its `stop`, and the `crew` of its process.
+    """
+    return _do_next(room, None, crew or Crew(), silent, stop)
+
+
+def _do_next(
+    room: Room,
+    session_ids: Sequence[str] | None,
+    crew: Crew,
+    progress: Progress,
+    stop: threading.Event | None = None,
+) -> bool:
+    """Do the oldest free job; False if there is none.
+
+    One that was tried before may have killed who tried it, and all that ran beside it. It is
+    done while the crew rests, and held only then: no other job shall die with it, nor it with
+    another.
+    """
+    with crew.beside():
+        job = _next(room, session_ids)
+        if job is None:
+            return False
+        if job.attempts == 1:
+            Attempt(room, job, progress, stop).run()
             return True
-        try:
-            if job is not None:
-                Attempt(room, job, progress).run()
-            else:
-                stop.wait(_HELD_SECONDS)
-        except BackendError:
-            stop.set()
-    return False
-
-
-def run_next(room: Room, stop: threading.Event | None = None) -> bool:
-    """Do the oldest job that nobody holds; False if there is none. A worker passes its `stop`."""
-    job = _next(room, None)
-    if job is not None:
-        Attempt(room, job, stop=stop).run()
-    return job is not None
+        Attempt(room, job).release()
+    with crew.alone():
+        again = None if stop is not None and stop.is_set() else _lease(room, job.id)
+        if again is not None:
+            Attempt(room, again, progress, stop).run()
+    return True
 
 
 def run_one(room: Room, job_id: str, stop: threading.Event | None = None) -> bool:
     """Do one job by its id; False if it has ended or another holds it."""
-    now = real_now()
-    with room.catalogue.transaction() as tx:
-        job = tx.lease_job(job_id, now=now, until=lease_until(now))
+    job = _lease(room, job_id)
     if job is not None:
         Attempt(room, job, stop=stop).run()
     return job is not None
@@ -149,6 +174,12 @@ def _next(room: Room, session_ids: Sequence[str] | None) -> JobRow | None:
     now = real_now()
     with room.catalogue.transaction() as tx:
         return tx.next_job(now=now, until=lease_until(now), session_ids=session_ids)
+
+
+def _lease(room: Room, job_id: str) -> JobRow | None:
+    now = real_now()
+    with room.catalogue.transaction() as tx:
+        return tx.lease_job(job_id, now=now, until=lease_until(now))
 
 
 def _held(room: Room, session_id: str) -> bool:
