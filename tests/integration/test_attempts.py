@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from tests import recordings, servers
 from tests.homes import Home
-from vault.errors import NotFound
+from vault.errors import BackendError, NotFound
 from vault.model import JobRow
 from vault.operations import attempt, jobs
 from vault.operations.admission import Terms
-from vault.operations.attempt import ATTEMPTS
+from vault.operations.attempt import ATTEMPTS, Bench
 from vault.operations.deposit import deposit
 
 #: `strongroom up` with short leases, whose transcoding does what stands in place of STEP.
@@ -189,6 +192,54 @@ def test_a_worker_that_is_told_to_stop_and_killed_later_is_no_attempt(
             worker.terminate()
             eventually(lambda: tried(home, session)["transcode"].attempts == 0)
             assert worker.is_running()
+
+
+class Away:
+    """A catalogue, and after `left` is set so many transactions that get no answer."""
+
+    def __init__(self, catalogue: Any) -> None:
+        self.catalogue, self.left = catalogue, 0
+
+    def transaction(self) -> Any:
+        self.left -= 1
+        if self.left >= 0:
+            raise BackendError(retryable=True)
+        return self.catalogue.transaction()
+
+    def writing(self) -> Any:
+        return self.catalogue.writing()
+
+
+@pytest.mark.parametrize("step", ["store", "catalogue"])
+def test_a_worker_tells_a_catalogue_that_was_away_too_that_it_was_no_attempt(
+    home: Home, session: str, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    monkeypatch.setattr(attempt, "_PAUSE_SECONDS", 0.05)
+
+    with home.room() as room:
+        catalogue: Any = Away(room.catalogue)
+
+        def outage(_: Bench) -> None:
+            catalogue.left = 4
+            if step == "store":
+                raise BackendError(retryable=True)
+
+        names = dict.fromkeys(("transcode", "analyse"), outage)
+        away = replace(room, catalogue=catalogue, jobs=names)
+        with pytest.raises(BackendError):
+            jobs.run_next(away, threading.Event())
+        assert catalogue.left < 0
+        assert sum(job.attempts for job in tried(home, session).values()) == 0
+        # A command, or a worker that was told to stop, does not wait for it.
+        time.sleep(0.1)
+        stop = threading.Event()
+        stop.set()
+        for told in (None, stop):
+            with pytest.raises(BackendError):
+                jobs.run_next(away, told)
+            assert catalogue.left > 0
+            catalogue.left = 0
+        assert sum(job.attempts for job in tried(home, session).values()) == 2
 
 
 def test_failed_jobs_are_tried_again_when_an_operator_says_so(home: Home, session: str) -> None:
