@@ -496,6 +496,34 @@ def test_a_home_with_a_passphrase_opens_with_it_alone(tmp_path: Path) -> None:
     home.run("list", STRONGROOM_PASSPHRASE_FILE=str(passphrase))
 
 
+def test_a_keyring_is_put_under_a_first_passphrase_and_under_another(
+    home: Home, tmp_path: Path
+) -> None:
+    home.run("actor", "add", "bot", "--role", "agent")
+    session = deposited(home.run("deposit", recordings.recording(tmp_path / "a.wav"), "--no-wait"))
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text("correct horse\n")
+    second.write_text("battery staple\n")
+    changing = ("keys", "passphrase", "--new-file")
+    home.run(*changing, first, "--actor", "bot", code=4)
+    home.run(*changing, tmp_path / "missing", code=6)
+    home.run("list")
+    assert home.run(*changing, first).document == {"kms": "keyring://", "passphrase": "set"}
+    assert "STRONGROOM_PASSPHRASE_FILE" in home.run("list", code=6).err
+    home.run(*changing, second, code=6)
+    changed = home.run(*changing, second, STRONGROOM_PASSPHRASE_FILE=str(first)).document
+    assert changed == {"kms": "keyring://", "passphrase": "changed"}
+    home.run("list", code=6, STRONGROOM_PASSPHRASE_FILE=str(first))
+    home.extra["STRONGROOM_PASSPHRASE_FILE"] = str(second)
+    home.run("show", session["id"])
+    assert not any(
+        word in p.read_bytes()
+        for p in home.folder.rglob("*")
+        if p.is_file()
+        for word in (b"correct horse", b"battery staple")
+    )
+
+
 def test_a_test_clock_tells_the_time_only_in_a_home_made_for_it(tmp_path: Path) -> None:
     now = "2031-05-06T07:08:09+00:00"
     file = recordings.recording(tmp_path / "a.wav")

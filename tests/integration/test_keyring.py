@@ -15,13 +15,25 @@ from pathlib import Path
 
 import pytest
 
-from vault.errors import BackendError, IntegrityError, NotFound
-from vault.kms import open_kms
+from vault.errors import BackendError, IntegrityError, NotFound, UsageError
+from vault.kms import change_passphrase, open_kms
 from vault.kms.keyring import Keyring, create_keyring
 
 CONTEXT = {"tenant": "t", "bucket": "long", "generation": "1"}
 KEY = bytes(range(32))
 PASSPHRASE = "correct horse battery staple"
+
+#: Changes the passphrase from one number to the next without end, telling of each once durable.
+CHANGE = """
+import sys, pathlib
+from vault.kms.keyring import Keyring
+number = int(sys.argv[2])
+keyring = Keyring(pathlib.Path(sys.argv[1]), str(number))
+while True:
+    number += 1
+    keyring.change_passphrase(str(number))
+    print(number, flush=True)
+"""
 
 #: Rotates without end, telling of each version once it is durable.
 ROTATE = """
@@ -81,8 +93,16 @@ def test_under_a_passphrase_no_root_key_stands_in_the_file(path: Path) -> None:
 
 def test_a_missing_passphrase_is_asked_for(path: Path) -> None:
     create_keyring(path, PASSPHRASE)
-    with pytest.raises(BackendError, match="--passphrase-file"):
+    with pytest.raises(BackendError, match="STRONGROOM_PASSPHRASE_FILE"):
         Keyring(path, None).wrap(KEY, CONTEXT)
+
+
+def test_a_passphrase_for_a_keyring_without_one_is_refused_and_the_way_to_one_named(
+    path: Path,
+) -> None:
+    create_keyring(path, None)
+    with pytest.raises(BackendError, match="strongroom keys passphrase --new-file"):
+        Keyring(path, PASSPHRASE).wrap(KEY, CONTEXT)
 
 
 def test_the_probe_warns_of_a_keyring_without_a_passphrase(path: Path) -> None:
@@ -118,7 +138,7 @@ def test_changing_the_passphrase_keeps_every_version(path: Path) -> None:
     old = elsewhere.wrap(KEY, CONTEXT)
     keyring.rotate()
     new = keyring.wrap(KEY, CONTEXT)
-    keyring.change_passphrase("another one")
+    assert keyring.change_passphrase("another one")
     for handle in (keyring, Keyring(path, "another one")):
         assert handle.unwrap(old, CONTEXT) == handle.unwrap(new, CONTEXT) == KEY
     for handle in (elsewhere, Keyring(path, PASSPHRASE)):
@@ -130,10 +150,45 @@ def test_a_first_passphrase_protects_a_plain_keyring(path: Path) -> None:
     create_keyring(path, None)
     keyring = Keyring(path, None)
     wrapped = keyring.wrap(KEY, CONTEXT)
-    keyring.change_passphrase(PASSPHRASE)
+    assert not keyring.change_passphrase(PASSPHRASE)
     assert Keyring(path, PASSPHRASE).unwrap(wrapped, CONTEXT) == KEY
     with pytest.raises(BackendError):
         Keyring(path, None).unwrap(wrapped, CONTEXT)
+
+
+def test_kill_9_while_the_passphrase_changes_leaves_a_keyring_under_the_old_or_the_new(
+    path: Path,
+) -> None:
+    dice = random.Random(2027)
+    create_keyring(path, "0")
+    wrapped = Keyring(path, "0").wrap(KEY, CONTEXT)
+    number = 0
+    for _ in range(6):
+        command = [sys.executable, "-c", CHANGE, str(path), str(number)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        told = process.stdout.readline()  # it has begun
+        time.sleep(dice.uniform(0, 0.5))
+        process.send_signal(signal.SIGKILL)
+        told += process.communicate()[0]
+        last = int(told[: told.rindex("\n")].split()[-1])
+        (number,) = (n for n in (last - 1, last, last + 1) if _opens(path, str(n), wrapped))
+        assert number >= last
+
+
+def _opens(path: Path, passphrase: str, wrapped: bytes) -> bool:
+    try:
+        return Keyring(path, passphrase).unwrap(wrapped, CONTEXT) == KEY
+    except BackendError:
+        return False
+
+
+def test_only_a_keyring_has_a_passphrase_to_change(tmp_path: Path) -> None:
+    file = tmp_path / "passphrase"
+    file.write_text(PASSPHRASE)
+    elsewhere = open_kms("transit://127.0.0.1:1/transit/key", home=tmp_path)
+    with pytest.raises(UsageError, match="only a keyring"):
+        change_passphrase(elsewhere, file)
 
 
 @pytest.mark.parametrize("passphrase", [None, PASSPHRASE])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -71,6 +72,28 @@ def keys_rotate(
     again = "finished an interrupted rotation: " if document["resumed"] else ""
     lines = [f"{again}{document['records']} records re-wrapped, {document['keys']} keys retired"]
     desk.answer(document, lines)
+
+
+@keys_app.command("passphrase")
+def keys_passphrase(
+    context: typer.Context,
+    new_file: Annotated[Path, typer.Option(metavar="FILE", help="Holds the new passphrase.")],
+) -> None:
+    """Put the keyring file under another passphrase, or a first one; no root key changes.
+
+    The one it has is given as always. Processes that run need the new one and a new start.
+    Copies of the old file open as before: remove them, or `keys rotate --root`.
+    """
+    from vault.kms import change_passphrase
+    from vault.operations import actors
+
+    desk: Desk = context.obj
+    with desk.room() as room:
+        actors.permit(room, "keys")
+        replaced = change_passphrase(room.kms, new_file)
+        document = {"kms": room.kms.url, "passphrase": "changed" if replaced else "set"}
+    word = "another passphrase" if replaced else "a passphrase"
+    desk.answer(document, [f"the keyring has {word}; STRONGROOM_PASSPHRASE_FILE={new_file}"])
 
 
 def fixity(

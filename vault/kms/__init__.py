@@ -57,3 +57,15 @@ def open_kms(
         ) from error
     opened: KeyManagement = adapter.connect(address, home=home, passphrase=passphrase)
     return opened
+
+
+def change_passphrase(kms: KeyManagement, file: Path) -> bool:
+    """Put a keyring under the passphrase in `file`; whether it had one before.
+
+    Raises `UsageError` for any other root key, `BackendError` for a file that cannot be read.
+    """
+    from vault.kms.keyring import Keyring
+
+    if not isinstance(kms, Keyring):
+        raise UsageError(f"{kms.url} has no passphrase of ours; only a keyring has one.")
+    return kms.change_passphrase(secret(file, "passphrase file"))

@@ -110,8 +110,8 @@ class Keyring:
             self._write(ring.salt, ring.over, {**ring.roots, made: os.urandom(KEY_BYTES)})
         return made.hex()
 
-    def change_passphrase(self, passphrase: str) -> None:
-        """Seal the same roots under another passphrase, or under a first one.
+    def change_passphrase(self, passphrase: str) -> bool:
+        """Seal the same roots under another passphrase, or under a first one; which it was.
 
         Copies of the old file still open with what opened them then; processes that hold the
         keyring open are refused from here on until they are started again.
@@ -119,8 +119,9 @@ class Keyring:
         with self._one_at_a_time, locked(self._path):
             ring = self._read()
             salt, over = _fresh_lock(passphrase)
-            self._passphrase = passphrase
             self._write(salt, over, ring.roots)
+            self._passphrase = passphrase
+        return ring.salt is not None
 
     def probe(self) -> Sequence[Finding]:
         try:
@@ -129,7 +130,10 @@ class Keyring:
             return [Finding("keyring", ok=False, detail=str(error))]
         count = len(contents.roots)
         protected = contents.salt is not None
-        advice = "keyring has no passphrase: whoever reads HOME reads everything"
+        advice = (
+            "keyring has no passphrase: whoever reads HOME reads everything; "
+            "`strongroom keys passphrase` gives it one"
+        )
         return [
             Finding("keyring", ok=True, detail=f"{self._path}, mode 0600, {count} root version(s)"),
             Finding("keyring passphrase", protected, "Argon2id" if protected else advice),
@@ -166,14 +170,16 @@ class Keyring:
             if self._passphrase is not None:
                 raise BackendError(
                     f"A passphrase was given, but the keyring {self._path} has none, so anyone "
-                    "who reads it can use it: give it one, or leave the passphrase out."
+                    "who reads it can use it. Leave the passphrase out, and give the keyring one "
+                    "by `strongroom keys passphrase --new-file FILE`."
                 )
             return None
         if self._unlocked is not None and self._unlocked.salt == salt:
             return self._unlocked.over
         if self._passphrase is None:
             raise BackendError(
-                f"The keyring {self._path} needs its passphrase: give --passphrase-file FILE."
+                f"The keyring {self._path} needs its passphrase: name the file that holds it in "
+                "STRONGROOM_PASSPHRASE_FILE."
             )
         return _derive(self._passphrase, salt)
 
