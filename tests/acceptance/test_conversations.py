@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +93,27 @@ def test_one_session_or_those_of_a_tag_are_searched_alone(logged: Home) -> None:
     logged.run("tag", session, "--add", "Pharmacy")
     assert found(logged, "--tag", "pharmacy") == found(logged, session)
     logged.run("exchanges", session, "--tag", "pharmacy", code=2)
+
+
+def test_a_session_is_printed_before_the_next_one_is_opened(logged: Home) -> None:
+    listed = logged.run("list").document["sessions"]
+    conversations = logged.run("exchanges").document["conversations"]
+    assert [talk["sessions"] for talk in conversations] == [[each["id"]] for each in listed]
+    with contextlib.closing(sqlite3.connect(logged.folder / "catalogue.db")) as tables, tables:
+        damaged = (listed[-1]["id"],)
+        tables.execute("UPDATE sessions SET timeline = zeroblob(200) WHERE id = ?", damaged)
+    answer = logged.run("exchanges", code=5)
+    whole = json.dumps({"conversations": conversations[:-1]})
+    assert answer.out == whole.removesuffix("]}")
+    logged.run("exchanges", listed[-1]["id"], code=5)
+    told = ended(logged.start("exchanges"), 5).out
+    assert all(talk["id"] in told for talk in conversations[:-1])
+
+
+def test_where_nothing_was_said_there_is_a_whole_document(logged: Home) -> None:
+    asked = ("--text", "nobody ever said this")
+    assert logged.run("exchanges", *asked).document == {"conversations": []}
+    assert ended(logged.start("exchanges", *asked)).out == ""
 
 
 def test_regrouping_follows_the_pause_of_300_seconds_and_not_the_log(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+import tracemalloc
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from tests.conftest import FIXTURES
 from vault import formats
 from vault.errors import UsageError
 from vault.model import Segment, Timeline
+from vault.operations.conversations import regrouped
 from vault.replay.conversation import Exchange, Where, derive_ids, exchanges, grouped, select
 from vault.replay.conversation_counts import count
 
@@ -235,6 +237,27 @@ def test_errors_are_counted_by_who_made_them() -> None:
         "by_type": {"stt": 1},
         "by_provider": {"p": 1},
     }
+
+
+def test_rows_that_were_counted_are_forgotten() -> None:
+    def rows(number: int) -> Iterator[Exchange]:
+        for index in range(number):
+            yield said(index, kind=("stt", "tts")[index % 2], text=f"{index:0>20000}")
+
+    count(rows(10))
+    tracemalloc.start()
+    found = count(rows(2000))
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (found["exchanges"], found["conversations"]) == (2000, 1)
+    assert most_bytes < 1_000_000
+
+
+def test_more_exchanges_than_may_be_held_are_not_regrouped() -> None:
+    every = [("one", [said(0), said(1)]), ("two", [said(2)])]
+    assert [name for name, _ in regrouped(iter(every), 3)] == ["one", "two"]
+    with pytest.raises(UsageError):
+        regrouped(iter(every), 2)
 
 
 def test_nothing_adds_up_to_nothing_and_no_time_is_negative() -> None:

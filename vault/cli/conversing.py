@@ -75,7 +75,10 @@ def exchanges(
     regroup: Regroup = False,
     stats: Stats = False,
 ) -> None:
-    """List what was said, by conversation; with --stats count it. Conditions add up."""
+    """List what was said, by conversation; with --stats count it. Conditions add up.
+
+    Sessions are opened one by one, and what they hold is printed as it is found.
+    """
     from vault.operations import conversations
     from vault.replay.conversation import Where
     from vault.replay.conversation_counts import count
@@ -102,13 +105,15 @@ def exchanges(
     filters = Filters(subject=subject, agent=agent, tag=tag, format=format)
     with desk.room() as room:
         choice = chosen(room, sessions, filters, everything=not (sessions or filters))
-        found = list(conversations.said(room, choice, where, regroup=regroup))
-    if stats:
-        document = count(one for _, every in found for one in every)
-        desk.answer(document, _counted(document))
-    else:
-        talks = _talks(found)
-        desk.answer({"conversations": talks}, [line for talk in talks for line in _lines(talk)])
+        found = conversations.said(room, choice, where, regroup=regroup)
+        if stats:
+            document = count(one for _, every in found for one in every)
+            desk.answer(document, _counted(document))
+        elif regroup:
+            desk.answer_each("conversations", _talks(found), _lines)
+        else:
+            talks = (talk for one in found for talk in _talks([one]))
+            desk.answer_each("conversations", talks, _lines)
 
 
 def _ns(seconds: float | None) -> int | None:

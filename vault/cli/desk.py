@@ -6,7 +6,7 @@ import gc
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +51,26 @@ class Desk:
         else:
             sys.stdout.writelines(_printable(line) + "\n" for line in lines)
             sys.stdout.flush()
+
+    def answer_each(
+        self,
+        name: str,
+        found: Iterable[Mapping[str, Any]],
+        lines: Callable[[Mapping[str, Any]], Sequence[str]],
+    ) -> None:
+        """The same for a document of one list, `name`, or the lines of each item, as they come.
+
+        What goes wrong before the first item leaves nothing printed; later, half a document.
+        """
+        before = f'{{"{name}": ['
+        for one in found:
+            if self.as_json:
+                sys.stdout.write(before + json.dumps(one))
+                before = ", "
+            else:
+                self.answer({}, lines(one))
+        if self.as_json:
+            sys.stdout.write(f"{before if before[0] == '{' else ''}]}}\n")
 
     def say(self, message: str) -> None:
         """A message on standard error."""

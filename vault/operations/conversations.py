@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from vault.errors import NotFound
+from vault.errors import NotFound, UsageError
 from vault.operations.records import Choice, rows
 from vault.operations.retrieve import Opened
 from vault.operations.room import Room
@@ -14,6 +14,8 @@ from vault.replay.conversation import Exchange, Where, derive_ids, exchanges, se
 
 #: The exchanges of one session, with its id.
 Said = tuple[str, Sequence[Exchange]]
+#: How many exchanges are held in memory to find conversations anew; some 3 kB each.
+REGROUP_LIMIT = 100_000
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -25,8 +27,8 @@ def said(
     Sessions come as in a list, newest deposit first, and each is opened when its turn comes.
     With `regroup` they come as they began, and an exchange counts to the conversation that the
     rule of continuity finds (a pause of 300 s or another project ends one), whatever its source
-    says; then all of them are held in memory. Raises `UsageError` for a bad pattern, `NotFound`
-    for a session that was named and is not there.
+    says; then all of them are held in memory, `REGROUP_LIMIT` at most. Raises `UsageError` for a
+    bad pattern and for more than that, `NotFound` for a session that was named and is not there.
     """
     where = where or Where()
     select((), where)  # a bad pattern is refused before anything is opened
@@ -34,9 +36,14 @@ def said(
     return _meeting(regrouped(every) if regroup else every, where)
 
 
-def regrouped(every: Iterable[Said]) -> list[Said]:
-    """The same, the earliest session first, with conversations by the rule of continuity."""
-    sessions = sorted(every, key=lambda said: next(_times(said[1]), None) or _NEVER)
+def regrouped(every: Iterable[Said], limit: int = REGROUP_LIMIT) -> list[Said]:
+    """The same, the earliest session first, with conversations by the rule of continuity.
+
+    Raises `UsageError` for more than `limit` exchanges.
+    """
+    sessions = sorted(
+        _bounded(every, limit), key=lambda said: next(_times(said[1]), None) or _NEVER
+    )
     placed = [
         (_NEVER if at is None else at, number, index)
         for number, (_, found) in enumerate(sessions)
@@ -48,6 +55,14 @@ def regrouped(every: Iterable[Said]) -> list[Said]:
     for (_, number, index), one, name in zip(placed, flat, derive_ids(flat), strict=True):
         again[number][index] = replace(one, conversation_id=name)
     return [(session_id, found) for (session_id, _), found in zip(sessions, again, strict=True)]
+
+
+def _bounded(every: Iterable[Said], limit: int) -> Iterator[Said]:
+    for session_id, found in every:
+        limit -= len(found)
+        if limit < 0:
+            raise UsageError("This is too much to regroup at once; choose fewer sessions.")
+        yield session_id, found
 
 
 def _times(found: Sequence[Exchange]) -> Iterator[datetime | None]:
