@@ -34,7 +34,9 @@ def with_warnings(room: Room, batch: Sequence[Admitted]) -> list[Admitted]:
         return list(batch)
     with room.catalogue.transaction() as tx:
         used = tx.lookups_among(_ID, set(hashes.values()))
-    return [_warned(a) if _is_used(room, hashes.get(a.external_id), used) else a for a in batch]
+    return [
+        _warned(a) if _is_used(room, hashes.get(a.external_id or ""), used) else a for a in batch
+    ]
 
 
 def _is_used(room: Room, hashed: bytes | None, used: set[bytes]) -> bool:
