@@ -2,45 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 from vault.errors import BackendError, StrongroomError
 from vault.media import mix, wav
-from vault.operations.attempt import LEASE_SECONDS
+from vault.model import new_id
 from vault.operations.room import Progress, Room, silent
 from vault.ports import Finding
 
 #: Without these nothing works; the others are worth a warning.
 VITAL = frozenset({"store-reachable", "kms-root-key", "catalogue-reachable", "ffmpeg"})
-#: The catalogue's setting in which the last probe of the store is kept, as JSON.
-STORE_PROMISES = "store-promises"
+#: Hosts whose clocks are further apart would take each other's jobs: a lease that lasts 15 seconds
+#: is renewed every five. Stores tell whole seconds.
+_CLOCK_TOLERANCE_SECONDS = 5.0
 _DISK_LEAST_BYTES = 1 << 30
 _NAMED_JOBS = 5
 
 
 def examine(room: Room, home: Path, *, progress: Progress = silent) -> Sequence[Finding]:
-    """Every check, in the order in which one would look. Never raises for a bad finding.
-
-    What the store honours is recorded in the catalogue, for those who must not ask again.
-    """
+    """Every check, in the order in which one would look. Never raises for a bad finding."""
     findings: list[Finding] = []
     for finding in _all(room, home):
         findings.append(finding)
         progress("checked", len(findings), None)
-    with suppress(BackendError), room.catalogue.transaction() as tx:
-        tx.set_setting(STORE_PROMISES, _promises(room, findings))
     return findings
-
-
-def _promises(room: Room, findings: Sequence[Finding]) -> bytes:
-    kept = {f.name: f.ok for f in findings if f.name.startswith("store-")}
-    at = room.clock.now().isoformat()
-    return json.dumps({"store": room.store.url, "at": at, "honours": kept}).encode()
 
 
 def _all(room: Room, home: Path) -> Iterator[Finding]:
@@ -74,10 +62,27 @@ def _disk(home: Path) -> Finding:
 
 
 def _clock(room: Room) -> Finding:
-    drift = abs((room.clock.now() - datetime.now(UTC)).total_seconds())
-    if drift > LEASE_SECONDS:
-        return Finding("clock", ok=False, detail=f"a test clock, {drift:.0f} s off the machine's")
-    return Finding("clock", ok=True, detail=f"{room.clock.now().isoformat(timespec='seconds')}")
+    """Our time beside the one that the store gives to an object put now.
+
+    A folder on this machine has this machine's clock; only a test clock differs from that.
+    """
+    key, before = f"probe/{new_id()}/clock", room.clock.now()
+    told = before.isoformat(timespec="seconds")
+    try:
+        version = room.store.put(key, [b"clock"]).version
+        after = room.clock.now()
+        stored_at = room.store.stat(key, version).stored_at
+    except StrongroomError as error:
+        return Finding("clock", ok=False, detail=f"{told}, not compared: {error}")
+    with suppress(StrongroomError):  # the probe of the store removes what is left of others
+        room.store.delete(key, version)
+    ahead = max((before - stored_at).total_seconds(), 0.0)
+    behind = max((stored_at - after).total_seconds(), 0.0)
+    if max(ahead, behind) <= _CLOCK_TOLERANCE_SECONDS:
+        return Finding("clock", ok=True, detail=f"{told}, as the store's")
+    how = f"{ahead:.0f} s ahead of" if ahead else f"{behind:.0f} s behind"
+    advice = "leases, locks and dates go by it; set it, unless this is a test clock"
+    return Finding("clock", ok=False, detail=f"{told}, {how} the store's: {advice}")
 
 
 def _no_queue() -> Finding:
