@@ -244,6 +244,12 @@ MISUNDERSTOOD = (
     "export {id} --format wav --audio quadrophonic -o {out}",
     "fetch {id} -o {out}",
     "fetch {id} --originals --part a.wav -o {out}",
+    "fetch {id} --part a.wav -o {folder}",
+    "fetch {id} --part a.wav -o {missing}/out",
+    "fetch {id} --originals -o {file}",
+    "export {id} --format wav -o {folder}",
+    "export {id} --format json -o {missing}/out",
+    "export {id} --format scenario -o {file}",
     "actor add eve --role emperor",
     "actor add eve --role owner",
     "frobnicate",
@@ -278,6 +284,7 @@ def test_what_cannot_be_understood_ends_with_2_and_what_is_not_there_with_3(
     out = tmp_path / "out"
     file = recordings.recording(tmp_path / "file.wav", seed=9)
     names = {"file": file, "id": session_id, "out": out, "missing": tmp_path / "no"}
+    names["folder"] = recordings.bundle(tmp_path / "call", ()).parent
 
     answers = {c: home.run(*c.format(**names).split(), code=None) for c in commands}
     assert {c: a.code for c, a in answers.items()} == dict.fromkeys(commands, code)

@@ -144,9 +144,39 @@ def test_an_output_folder_is_written_whole_or_not_at_all(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_an_output_where_nothing_can_be_written_is_a_back_end_error(tmp_path: Path) -> None:
-    with pytest.raises(BackendError), whole_file(tmp_path / "no" / "folder"):
-        pytest.fail("this is never reached")
+def test_an_output_where_nothing_can_be_written_is_a_back_end_error() -> None:
+    for whole in (whole_file, whole_folder):
+        with pytest.raises(BackendError), whole(Path("/proc/nothing-is-made-here")):
+            pytest.fail("this is never reached")
+
+
+def test_an_output_that_names_no_place_is_a_usage_error_and_says_why(tmp_path: Path) -> None:
+    folder, file = tmp_path / "folder", tmp_path / "file"
+    folder.mkdir()
+    file.write_bytes(b"before")
+    for path, why in (
+        (folder, "is a folder"),
+        (Path("/"), "is a folder"),
+        (tmp_path / "missing" / "x", "There is no folder"),
+        (file / "x", "There is no folder"),
+    ):
+        with pytest.raises(UsageError, match=why), whole_file(path):
+            pytest.fail("this is never reached")
+    for path in (file, file / "x"):
+        with pytest.raises(UsageError, match="is a file"), whole_folder(path):
+            pytest.fail("this is never reached")
+    assert sorted(tmp_path.iterdir()) == [file, folder]
+    assert file.read_bytes() == b"before"
+
+
+def test_an_output_may_be_the_folder_one_stands_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with whole_folder(Path()) as scratch:
+        inside(scratch, "a.wav").write_bytes(b"sound")
+    assert [p.name for p in tmp_path.rglob("*")] == ["here", "a.wav"]
 
 
 @pytest.mark.parametrize("name", ["/etc/x", "../x", "a/../../x", "", ".", "a\0b"])

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from vault.errors import BackendError, IntegrityError
+from vault.errors import BackendError, IntegrityError, UsageError
 from vault.ports import Buffer
 
 
@@ -19,10 +19,11 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A stream whose bytes become the file at `path` on a clean exit; else nothing changes.
 
     An existing file is replaced in one step. Nobody but the user can read the file.
-    Raises `BackendError` if it cannot be written.
+    Raises `UsageError` where no file can be, `BackendError` if it cannot be written.
     """
-    partial = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.part")
+    partial = path.absolute().parent / f".{path.name[:100]}.{secrets.token_hex(6)}.part"
     try:
+        _expect_place_for_file(path)
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as stream:
             yield stream
@@ -42,9 +43,11 @@ def whole_folder(path: Path, owns: Callable[[str], bool] | None = None) -> Itera
 
     Files that were in `path` before stay, but for those whose relative name `owns` says is of
     this kind of folder and that are not among the new ones: an earlier export leaves no orphan.
+    Raises `UsageError` where no folder can be, `BackendError` if it cannot be written.
     """
-    scratch = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.part")
+    scratch = path.absolute().parent / f".{path.name[:100]}.{secrets.token_hex(6)}.part"
     try:
+        _expect_place_for_folder(path)
         scratch.mkdir(mode=0o700, parents=True)
         yield scratch
         if path.exists():
@@ -55,6 +58,19 @@ def whole_folder(path: Path, owns: Callable[[str], bool] | None = None) -> Itera
         raise BackendError(f"{path} cannot be written: {error.strerror}.") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _expect_place_for_file(path: Path) -> None:
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; name the file to write.")
+    if not path.parent.is_dir():
+        raise UsageError(f"There is no folder {path.parent}; make it first.")
+
+
+def _expect_place_for_folder(path: Path) -> None:
+    standing = next(p for p in (path, *path.absolute().parents) if p.exists())
+    if not standing.is_dir():
+        raise UsageError(f"{standing} is a file; name a folder to write into.")
 
 
 def _move_into(path: Path, scratch: Path, owns: Callable[[str], bool] | None) -> None:
