@@ -13,7 +13,11 @@ UNITS = st.sampled_from([1, 1_000, 1_000_000, 1_000_000_000])
 
 
 @given(
-    st.floats(0, 1e12) | st.floats(0, 1e6).map(lambda value: round(value, 3)),
+    st.floats(0, 1e12)
+    | st.floats(0, 1e6).map(lambda value: round(value, 3))
+    | st.floats(2**29 - 1, 2**31 + 1)
+    | st.floats(2**29 - 1, 2**31 + 1).map(lambda value: round(value, 6))
+    | st.integers(2**35, 2**41).map(lambda count: count / 2**10),
     UNITS,
 )
 @example(0.0000000005, 10**9)

@@ -16,8 +16,8 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from vault.formats.fields import Fields
-from vault.formats.single import MS, Told, epoch, rest, turn
+from vault.formats.fields import Fields, plain_ns
+from vault.formats.single import MS, Told, epoch, left, rest, turn
 from vault.model import Event, Json, Participant, Segment
 
 NAME = "contact-lens"
@@ -46,7 +46,7 @@ def tell(document: Fields) -> Told:
         zero_ns=_started(customer.value.get("InputS3Uri")),
         duration_ns=measured.ns("TotalConversationDurationMillis", unit_ns=MS),
         participants=tuple(participants.values()),
-        segments=[_segment(item, participants) for _, item in document.objects("Transcript") or ()],
+        segments=_segments(document, participants),
         events=_events(document, measured),
         metrics={"ConversationCharacteristics": measured.value},
         source=rest(document, "Transcript", "Participants", "ConversationCharacteristics"),
@@ -62,13 +62,19 @@ def _participant(item: Fields) -> Participant:
     return Participant(role, item.text("ParticipantId"), rest(item))
 
 
-def _segment(item: Fields, participants: dict[str, Participant]) -> Segment:
-    speaker = item.text("ParticipantId")
-    known = participants.get(speaker or "")
-    role = known.role if known else ROLES.get((speaker or "").lower(), "system")
-    start = item.ns("BeginOffsetMillis", unit_ns=MS)
-    end = item.ns("EndOffsetMillis", unit_ns=MS)
-    return turn((role, speaker), start, end, item.text("Content"), rest(item, "Content"))
+def _segments(document: Fields, participants: dict[str, Participant]) -> list[Segment]:
+    segments: list[Segment] = []
+    listed = document.value.get("Transcript")
+    starts, ends = (plain_ns(listed, f"{edge}OffsetMillis", MS) for edge in ("Begin", "End"))
+    for (_, item), begun, ended in zip(document.each("Transcript"), starts, ends, strict=False):
+        speaker = item.text("ParticipantId")
+        known = participants.get(speaker or "")
+        role = known.role if known else ROLES.get((speaker or "").lower(), "system")
+        start = item.ns("BeginOffsetMillis", unit_ns=MS) if begun is None else begun
+        end = item.ns("EndOffsetMillis", unit_ns=MS) if ended is None else ended
+        who, text, at = (role, speaker), item.text("Content"), len(segments)
+        segments.append(turn(who, start, end, text, left(item, "Content"), index=at))
+    return segments
 
 
 def _events(document: Fields, measured: Fields) -> list[Event]:

@@ -95,6 +95,7 @@ def read(source: Source, name: str) -> list[Reading]:
     """The one session of the document; `BadInput` if it is no JSON object of that vendor."""
     single.require_file(source, name)
     document = source.json(source.name)
+    source.forget()  # for it is taken apart
     (vendor,) = (vendor for vendor in VENDORS if name == vendor.NAME)
     if not isinstance(document, dict) or not vendor.claims(document):
         raise BadInput(f"{source.name!a} is no {name} document.")

@@ -15,8 +15,8 @@ Source: elevenlabs.io documentation, post-call webhooks.
 
 from __future__ import annotations
 
-from vault.formats.fields import Fields
-from vault.formats.single import Told, rest, turn, unplaced
+from vault.formats.fields import Fields, plain_ns
+from vault.formats.single import Told, left, rest, turn, unplaced
 from vault.model import Event, Json, Kind, Segment
 
 NAME = "elevenlabs"
@@ -66,19 +66,25 @@ def _turns(data: Fields) -> tuple[list[Segment], list[Event]]:
     segments: list[Segment] = []
     events: list[Event] = []
     last = 0
-    for _, item in data.objects("transcript") or ():
-        start = item.ns("time_in_call_secs")
+    starts = plain_ns(data.value.get("transcript"), "time_in_call_secs")
+    for (_, item), stated in zip(data.each("transcript"), starts, strict=False):
+        value = item.value
+        start = item.ns("time_in_call_secs") if stated is None else stated
         last = start = last if start is None else start
         for kind in _DONE:
-            for _, one in item.objects(kind) or ():
-                events.append(Event(len(events), kind, start, one.value))
-        measured = item.object("conversation_turn_metrics").value
+            if value.get(kind) is not None:
+                for _, one in item.each(kind):
+                    events.append(Event(len(events), kind, start, one.value))
+        if value.get("conversation_turn_metrics") is not None:
+            measured = item.object("conversation_turn_metrics").value
+        else:
+            measured = {}
         if measured:
             events.append(Event(len(events), "conversation_turn_metrics", start, measured))
         text = item.text("message")
         if text is not None:
-            more = rest(item, "message", "role", "conversation_turn_metrics", *_DONE)
             cut = item.flag("interrupted")
             who, at = item.role("role"), len(segments)
+            more = left(item, "message", "role", "conversation_turn_metrics", *_DONE)
             segments.append(turn(who, start, None, text, more, truncated=cut, index=at))
     return segments, events

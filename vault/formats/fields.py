@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import chain
+from operator import attrgetter
 
 from vault.formats import instants
 from vault.model import Event, Json, Participant, Segment, Warn
@@ -21,6 +23,10 @@ INDEX_LIMIT = 10**9
 #: How far a product of two floats, one of them rounded to its shortest digits, may be off, and
 #: something more: as a part of itself. Past 2**49 that is more than half, and nothing is proved.
 _OFF = 2.0**-50
+_SECOND = 10**9
+#: Seconds between these (1987 to 2038) are floats 2**-23 or 2**-22 apart: more than a tenth of a
+#: millionth, less than half a millionth.
+_SEVEN_DECIMALS = (2**29, 2**31)
 #: What begins later may end past the calendar.
 EPOCH_NS_LIMIT = instants.LATE_NS - 1
 
@@ -35,6 +41,8 @@ ROLES = {
     "bot": "agent",
     "system": "system",
 }
+#: The same words as `Fields.role` answers them.
+_KNOWN_ROLES = {word: (role, None if word == role else word) for word, role in ROLES.items()}
 
 
 class Notes:
@@ -65,13 +73,44 @@ def exact_ns(value: float, unit_ns: int) -> int:
     """A number of units as nanoseconds, rounded once from its decimal digits, half to even.
 
     The product of floats decides where all that it and the digits may be off does not reach the
-    next half; that is almost always, and five times as fast.
+    next half; that is almost always, and five times as fast. So it is with seconds since 1970
+    of our days: six decimals that make the same float are its digits, and where there are none
+    such, the digits are the seven decimals that come nearest.
     """
     near = value * unit_ns
     found = round(near)
     if abs(near - found) < 0.5 - near * _OFF:
         return found
+    if unit_ns == _SECOND and _SEVEN_DECIMALS[0] <= value < _SEVEN_DECIMALS[1]:
+        micros = round(value * 1e6)
+        if micros / 1e6 == value:
+            return micros * 1000
+        whole = int(value)
+        return whole * _SECOND + round((value - whole) * 1e7) * 100
     return round(Decimal(repr(value)) * unit_ns)
+
+
+def plain_ns(
+    items: Json, key: str, unit_ns: int = _SECOND, limit: int = NS_LIMIT
+) -> Iterator[int | None]:
+    """The times under a key, one for each object that `Fields.each` finds in the same list.
+
+    None for one that is not there or not as it should be: `Fields.ns` says which.
+    """
+    most = limit // unit_ns
+    for item in items if isinstance(items, list) else ():
+        if type(item) is not dict:
+            continue
+        value = item.get(key)
+        if type(value) is float and 0 <= value <= most:
+            near = value * unit_ns
+            found = round(near)
+            proved = abs(near - found) < 0.5 - near * _OFF
+            yield found if proved else exact_ns(value, unit_ns)
+        elif type(value) is int and 0 <= value <= most:
+            yield value * unit_ns
+        else:
+            yield None
 
 
 class Fields:
@@ -103,7 +142,7 @@ class Fields:
         """The first of these fields that is there, if it is a string."""
         for key in keys:
             value = self.value.get(key)
-            if isinstance(value, str):
+            if type(value) is str:
                 return value
             if value is not None:
                 self.bad(key, "text")
@@ -112,9 +151,10 @@ class Fields:
     def flag(self, key: str) -> bool:
         """A boolean; absent is False."""
         value = self.value.get(key)
-        if value is not None and not isinstance(value, bool):
-            self.bad(key, "true or false")
-        return value is True
+        if value is None or value is False or value is True:
+            return value is True
+        self.bad(key, "true or false")
+        return False
 
     def index(self, key: str) -> int | None:
         """A whole number from 0 to a milliard."""
@@ -144,10 +184,10 @@ class Fields:
                 continue
             if type(value) is not int and type(value) is not float:
                 self.bad(key, "a number")
-            elif 0 <= value <= limit // unit_ns:
-                return value * unit_ns if type(value) is int else exact_ns(value, unit_ns)
-            else:
+            elif not 0 <= value <= limit // unit_ns:
                 self.bad(key, expected)
+            else:
+                return value * unit_ns if type(value) is int else exact_ns(value, unit_ns)
         return None
 
     def object(self, key: str) -> Fields:
@@ -176,6 +216,24 @@ class Fields:
         if value is not None:
             self.bad(key, "a list")
         return None
+
+    def each(self, key: str) -> Iterator[tuple[int, Fields]]:
+        """The same as `objects`, for lists of thousands: it is one `Fields`, moved on each time.
+
+        Nothing if there is no list.
+        """
+        items = self.value.get(key)
+        if not isinstance(items, list):
+            self.objects(key)
+            return
+        item = Fields({}, key, self.notes)
+        for position, value in enumerate(items):
+            if type(value) is dict:
+                item.value = value
+                item._place = position
+                yield position, item
+            else:
+                self.bad(f"{key}[{position}]", "an object")
 
     def _objects(self, key: str, items: list[Json]) -> Iterator[tuple[int, Fields]]:
         for position, item in enumerate(items):
@@ -209,6 +267,9 @@ class Fields:
 
         A word nobody knows becomes system, with a warning.
         """
+        label = self.value.get(keys[0])
+        if type(label) is str and label in _KNOWN_ROLES:
+            return _KNOWN_ROLES[label]
         label = self.text(*keys)
         role = ROLES.get(label.lower()) if label is not None else None
         if role is None:
@@ -228,22 +289,25 @@ def minus(instant: datetime, duration_ns: int) -> datetime | None:
 def read_events(parent: Fields, notes: Notes) -> tuple[Event, ...]:
     """The `events` of an object: `time` in seconds, `type`, and everything else as it stands.
 
-    Unknown types are kept. An event without a usable time takes that of the one before it.
+    Unknown types are kept. An event without a usable time takes that of the one before it. The
+    objects are taken apart: what is left of each is its `data`.
     """
     events: list[Event] = []
     offset = 0
-    for position, fields in parent.objects("events") or ():
+    times = plain_ns(parent.value.get("events"), "time")
+    for (position, fields), plain in zip(parent.each("events"), times, strict=False):
+        data = fields.value
         kind = fields.text("type")
         if kind is None:
             notes.add("unknown-event", f"{fields.where}: the event has no type.")
-        stated = fields.ns("time")
+        stated = fields.ns("time") if plain is None else plain
         if stated is None:
             notes.add("no-event-time", f"{fields.where}: placed at the event before it.")
-        offset = offset if stated is None else stated
-        rest = fields.value.copy()
-        rest.pop("time", None)
-        rest.pop("type", None)
-        events.append(Event(position, kind or "", offset, rest))
+        else:
+            offset = stated
+        data.pop("time", None)
+        data.pop("type", None)
+        events.append(Event(position, kind or "", offset, data))
     return tuple(events)
 
 
@@ -263,20 +327,24 @@ def numbered(segments: Collection[tuple[int | None, Segment]], notes: Notes) -> 
         else:
             used.add(number)
             placed.append(segment if segment.index == number else replace(segment, index=number))
-    placed.sort(key=lambda segment: segment.index)
+    placed.sort(key=attrgetter("index"))
     first = max(used, default=-1) + 1
     return (*placed, *(replace(segment, index=first + n) for n, segment in enumerate(late)))
 
 
 def speakers(segments: Collection[Segment]) -> tuple[Participant, ...]:
     """Who spoke, once each, in order of first appearance."""
-    seen = dict.fromkeys((segment.role, segment.speaker) for segment in segments)
+    seen = dict.fromkeys(map(_SPEAKER, segments))
     return tuple(Participant(role, name) for role, name in seen)
 
 
 def end_of(segments: Collection[Segment], events: Collection[Event]) -> int | None:
     """Where the true timeline ends: the last transport end, sound or event; None if empty."""
-    ends = [segment.start_ns + (segment.decoded_ns or 0) for segment in segments]
-    ends += [segment.end_ns for segment in segments]
-    ends += [event.offset_ns for event in events]
-    return max(ends, default=None)
+    ends = [s.start_ns + s.decoded_ns for s in segments if s.decoded_ns]
+    starts, stops = map(_START, segments), map(_END, segments)
+    return max(chain(ends, starts, stops, map(_OFFSET, events)), default=None)
+
+
+_SPEAKER = attrgetter("role", "speaker")
+_START, _END = attrgetter("start_ns"), attrgetter("end_ns")
+_OFFSET = attrgetter("offset_ns")

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vault.formats.fields import Fields
-from vault.formats.single import MS, Clock, Told, rest, role, turn
+from vault.formats.single import MS, Clock, Told, left, rest, role, turn
 from vault.model import Event, Json, Participant, Segment
 
 NAME = "genesys"
@@ -44,9 +44,7 @@ def tell(document: Fields) -> Told:
     )
     transcripts = [item for _, item in document.objects("transcripts") or ()]
     listed = [item for _, item in document.objects("participants") or ()]
-    segments = [
-        _segment(item, clock) for each in transcripts for _, item in each.objects("phrases") or ()
-    ]
+    segments = [_segment(item, clock) for each in transcripts for _, item in each.each("phrases")]
     found = sorted(
         (event for each in transcripts for event in _events(each.object("analytics"), clock)),
         key=lambda event: event.offset_ns,
@@ -85,7 +83,7 @@ def _segment(item: Fields, clock: Clock) -> Segment:
     end = None if start is None or length is None else start + length
     who = role(item, "participantPurpose", ROLES)
     text = item.text("decoratedText", "text")
-    return turn(who, start, end, text, rest(item, "decoratedText", "participantPurpose"))
+    return turn(who, start, end, text, left(item, "decoratedText", "participantPurpose"))
 
 
 def _events(analytics: Fields, clock: Clock) -> Iterator[Event]:

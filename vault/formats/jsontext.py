@@ -27,6 +27,7 @@ _LARGE = 1e300
 _BOM = b"\xef\xbb\xbf"
 #: Two escapes that together say one character.
 _WHOLE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_ESCAPED_QUOTE = re.compile(rb'\\["\\]')
 _ESCAPED_COLON = re.compile(rb"\\u003[aA]")
 #: Every thirtieth byte of too many digits is one of so many digits in a row.
 _STEP = 30
@@ -84,7 +85,7 @@ def is_log(head: bytes) -> bool:
 
 def _marks(data: bytes) -> bytes:
     """The quotes, brackets, colons and commas of a JSON text, without its escaped quotes."""
-    if b"\\" in data:
+    if b"\\" in data and _ESCAPED_QUOTE.search(data):
         data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
     return data.translate(None, _UNMARKED)
 

@@ -12,8 +12,8 @@ Source: `livekit.agents.voice.report.SessionReport.to_dict` of livekit-agents 1.
 
 from __future__ import annotations
 
-from vault.formats.fields import Fields
-from vault.formats.single import MS, Clock, Told, rest, turn, unplaced
+from vault.formats.fields import EPOCH_NS_LIMIT, Fields, plain_ns
+from vault.formats.single import MS, Clock, Told, left, rest, turn, unplaced
 from vault.model import Event, Json, Segment
 
 NAME = "livekit"
@@ -35,10 +35,9 @@ def tell(document: Fields) -> Told:
     """What the report says; offset 0 is when recording began, else when the session did."""
     clock = Clock(document.epoch_ns("audio_recording_started_at", "started_at"), document.notes)
     events, added = _events(document, clock)
-    items = document.object("chat_history").objects("items") or ()
     segments = [
         _segment(item, clock, added.get(str(item.value.get("id"))))
-        for _, item in items
+        for _, item in document.object("chat_history").each("items")
         if item.value.get("type") == "message"
     ]
     return Told(
@@ -61,11 +60,12 @@ def _events(document: Fields, clock: Clock) -> tuple[list[Event], dict[str, int]
     events: list[Event] = []
     added: dict[str, int] = {}
     offset = 0
-    for position, item in document.objects("events") or ():
-        stated = clock.at(item.epoch_ns("created_at"))
+    times = plain_ns(document.value.get("events"), "created_at", limit=EPOCH_NS_LIMIT)
+    for (position, item), at in zip(document.each("events"), times, strict=False):
+        stated = clock.at(item.epoch_ns("created_at") if at is None else at)
         offset = offset if stated is None else stated
         kind = item.text("type") or ""
-        data = rest(item, "type")
+        data = left(item, "type")
         if kind == ADDED:
             told = item.object("item")
             if isinstance(told.value.get("id"), str):
@@ -86,11 +86,12 @@ def _segment(item: Fields, clock: Clock, added_ns: int | None) -> Segment:
     parts = item.value.get("content")
     said = parts if isinstance(parts, list) else [parts]
     text = "\n".join(part for part in said if isinstance(part, str))
+    who, truncated = item.role("role"), item.flag("interrupted")
     return turn(
-        item.role("role"),
+        who,
         start,
         added_ns if end is None else end,
         text or None,
-        rest(item, "content", "role"),
-        truncated=item.flag("interrupted"),
+        left(item, "content", "role"),
+        truncated=truncated,
     )

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from vault.formats.fields import Fields, Notes
-from vault.formats.single import MS, Told, answered, rest, role, turn, unplaced
+from vault.formats.fields import Fields, Notes, plain_ns
+from vault.formats.single import MS, Told, answered, left, rest, role, turn, unplaced
 from vault.model import Event, Json, Segment
 
 NAME = "retell"
@@ -69,21 +69,30 @@ def _turns(call: Fields, key: str) -> tuple[list[Segment], list[Event]]:
     segments: list[Segment] = []
     events: list[Event] = []
     last = 0
-    for _, item in call.objects(key) or ():
+    for _, item in call.each(key):
         kind = item.value.get("role")
         if isinstance(kind, str) and kind.startswith("tool_call"):
             stated = item.ns("time_sec")
-            events.append(Event(0, kind, last if stated is None else stated, rest(item, "role")))
+            events.append(Event(0, kind, last if stated is None else stated, left(item, "role")))
             continue
-        words = [word for _, word in item.objects("words") or ()]
-        start = words[0].ns("start") if words else None
-        end = words[-1].ns("end") if words else None
+        start, end = _span(item)
         start = last if start is None else start
         who, text = role(item, "role", ROLES), item.text("content")
-        data = rest(item, "content", "role")
+        data = left(item, "content", "role")
         segments.append(turn(who, start, end, text, data, index=len(segments)))
         last = segments[-1].end_ns
     return segments, events
+
+
+def _span(item: Fields) -> tuple[int | None, int | None]:
+    """When the first word of a turn begins and the last one ends."""
+    words = item.value.get("words")
+    if isinstance(words, list) and set(map(type, words)) == {dict}:
+        first, last = next(plain_ns(words[:1], "start")), next(plain_ns(words[-1:], "end"))
+        if first is not None and last is not None:
+            return first, last
+    listed = [word for _, word in item.objects("words") or ()]
+    return (listed[0].ns("start"), listed[-1].ns("end")) if listed else (None, None)
 
 
 def _latencies(call: Fields) -> Iterator[tuple[int | None, Mapping[str, Json]]]:

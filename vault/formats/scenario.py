@@ -15,11 +15,21 @@ Source: the recordings that langwatch scenario's Python and TypeScript kits writ
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import datetime
 
 from vault.errors import BadInput
 from vault.formats import content
-from vault.formats.fields import Fields, Notes, end_of, minus, numbered, read_events, speakers
+from vault.formats.fields import (
+    Fields,
+    Notes,
+    end_of,
+    minus,
+    numbered,
+    plain_ns,
+    read_events,
+    speakers,
+)
 from vault.formats.source import Source, relative
 from vault.model import Original, Reading, Segment, Timeline
 
@@ -65,6 +75,7 @@ def read(source: Source, name: str) -> list[Reading]:
     duration: int | None = None
     if MANIFEST in files:
         manifest = source.json(MANIFEST)
+        source.forget()  # for it is taken apart
         if not isinstance(manifest, dict):
             raise BadInput(f"{MANIFEST} does not hold a JSON object.")
         top = Fields(manifest, MANIFEST, notes)
@@ -120,12 +131,11 @@ def _timeline(
     top: Fields, sounds: dict[str, int | None], files: dict[str, int], notes: Notes
 ) -> Timeline:
     """The manifest's segments and events; file names stand in for missing segments."""
-    listed = top.objects("segments")
-    if listed is None:
+    if top.objects("segments") is None:
         notes.add("no-segments", "The manifest lists no segments; file names are read.", MANIFEST)
         return Timeline(_segments_by_name(sounds, files, notes), read_events(top, notes))
     stated = top.index("segment_count")
-    segments = numbered([_segment(item, sounds, files, notes) for _, item in listed], notes)
+    segments = numbered(list(_listed(top, sounds, files, notes)), notes)
     if stated is not None and stated != len(segments):
         notes.add("segment-count-mismatch", f"{stated} stated, {len(segments)} listed.", MANIFEST)
     if FULL not in files:
@@ -134,36 +144,31 @@ def _timeline(
     return Timeline(segments, read_events(top, notes))
 
 
-def _segment(
-    item: Fields, sounds: dict[str, int | None], files: dict[str, int], notes: Notes
-) -> tuple[int | None, Segment]:
-    """One entry of the manifest, with the number it states."""
-    file = item.text("file")
-    file = relative(file) if file else None
-    decoded = sounds.get(file) if file else None
-    if file is not None and file not in files:
-        notes.add("missing-file", "The manifest names a file that is not there.", file)
-    role, speaker = item.role("role")
-    start, end, length = _interval(item, file, decoded)
-    if end < start:
-        notes.add("bad-interval", f"{item.where}: ends before it starts.", file)
-        end = start
-    if decoded is not None and abs(decoded - length) > LENGTH_TOLERANCE_NS:
-        text = f"{decoded / 1e9:.3f} s of audio, {length / 1e9:.3f} s stated."
-        notes.add("audio-length-mismatch", text, file)
-    number = item.index("idx")
-    segment = Segment(
-        index=number or 0,
-        role=role,
-        speaker=speaker,
-        start_ns=start,
-        end_ns=end,
-        decoded_ns=decoded,
-        text=item.text("transcript"),
-        truncated=item.flag("transcript_truncated"),
-        file=file,
-    )
-    return number, segment
+def _listed(
+    top: Fields, sounds: dict[str, int | None], files: dict[str, int], notes: Notes
+) -> Iterator[tuple[int | None, Segment]]:
+    """The entries of the manifest, each with the number it states."""
+    entries = top.value.get("segments")
+    times = [plain_ns(entries, key) for key in ("start_time", "end_time", "duration")]
+    for (_, item), *plain in zip(top.each("segments"), *times, strict=False):
+        file = item.text("file")
+        file = relative(file) if file else None
+        decoded = sounds.get(file) if file else None
+        if file is not None and file not in files:
+            notes.add("missing-file", "The manifest names a file that is not there.", file)
+        role, speaker = item.role("role")
+        start, end, length = plain
+        if start is None or end is None or length is None:
+            start, end, length = _interval(item, file, decoded)
+        if end < start:
+            notes.add("bad-interval", f"{item.where}: ends before it starts.", file)
+            end = start
+        if decoded is not None and abs(decoded - length) > LENGTH_TOLERANCE_NS:
+            text = f"{decoded / 1e9:.3f} s of audio, {length / 1e9:.3f} s stated."
+            notes.add("audio-length-mismatch", text, file)
+        number = item.index("idx")
+        text, cut = item.text("transcript"), item.flag("transcript_truncated")
+        yield number, Segment(number or 0, role, speaker, start, end, decoded, text, cut, file)
 
 
 def _interval(item: Fields, file: str | None, decoded: int | None) -> tuple[int, int, int]:

@@ -180,19 +180,19 @@ class Clock:
         if self.zero_ns is None:
             self.zero_ns = epoch_ns
         offset = epoch_ns - self.zero_ns
+        if 0 <= offset <= NS_LIMIT:
+            return offset
         if offset < 0:
             self._notes.add("before-start", "A time before the session began is put at its start.")
             return 0
-        if offset > NS_LIMIT:
-            self._notes.add("bad-time", "A time is a year after the session began; left out.")
-            return None
-        return offset
+        self._notes.add("bad-time", "A time is a year after the session began; left out.")
+        return None
 
 
 def role(fields: Fields, key: str, own: Mapping[str, str]) -> tuple[str, str | None]:
     """Who speaks, by the vendor's `own` words first; (role, the vendor's word if another)."""
     label = fields.value.get(key)
-    known = own.get(label.lower()) if isinstance(label, str) else None
+    known = own.get(label) or own.get(label.lower()) if isinstance(label, str) else None
     if known is None or not isinstance(label, str):
         return fields.role(key)
     return known, None if label == known else label
@@ -201,6 +201,14 @@ def role(fields: Fields, key: str, own: Mapping[str, str]) -> tuple[str, str | N
 def rest(fields: Fields, *without: str) -> dict[str, Json]:
     """All fields but those, and but those that say nothing."""
     return {k: v for k, v in fields.value.items() if k not in without and v is not None}
+
+
+def left(fields: Fields, *taken: str) -> dict[str, Json]:
+    """The same of an object that is taken apart, for lists of thousands: it is not copied."""
+    data = fields.value
+    for key in taken:
+        data.pop(key, None)
+    return {k: v for k, v in data.items() if v is not None} if None in data.values() else data
 
 
 def turn(
@@ -215,7 +223,7 @@ def turn(
 ) -> Segment:
     """A segment without a recording of its own; `reading` sees to it that its index is right."""
     start = start_ns or 0
-    end = max(start, end_ns or 0)
+    end = start if end_ns is None or end_ns < start else end_ns
     return Segment(index, who[0], who[1], start, end, None, text, truncated, None, data)
 
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from vault.formats.fields import Fields
-from vault.formats.single import MS, Clock, Told, answered, epoch, rest, turn, unplaced
+from vault.formats.fields import Fields, plain_ns
+from vault.formats.single import MS, Clock, Told, answered, epoch, left, rest, turn, unplaced
 from vault.model import Event, Json, Segment
 
 NAME = "vapi"
@@ -84,21 +84,23 @@ def _messages(place: Fields, clock: Clock) -> tuple[list[Segment], list[Event]]:
     segments: list[Segment] = []
     events: list[Event] = []
     last = 0
-    for _, item in place.objects("messages") or ():
-        start = item.ns("secondsFromStart")
+    listed = place.value.get("messages")
+    starts, lengths = plain_ns(listed, "secondsFromStart"), plain_ns(listed, "duration", MS)
+    for (_, item), begun, took in zip(place.each("messages"), starts, lengths, strict=False):
+        start = item.ns("secondsFromStart") if begun is None else begun
         if start is None:
             start = clock.at(item.epoch_ns("time", unit_ns=MS))
         last = start = last if start is None else start
         kind = item.value.get("role")
         if isinstance(kind, str) and kind not in _SPEAKING:
-            events.append(Event(len(events), kind, start, rest(item, "role")))
+            events.append(Event(len(events), kind, start, left(item, "role")))
             continue
-        length = item.ns("duration", unit_ns=MS)
+        length = item.ns("duration", unit_ns=MS) if took is None else took
         end = None if length is None else start + length
         if end is None:
             end = clock.at(item.epoch_ns("endTime", unit_ns=MS))
         text = item.text("message", "content")
-        who, data, at = item.role("role"), rest(item, "message", "role"), len(segments)
+        who, data, at = item.role("role"), left(item, "message", "role"), len(segments)
         segments.append(turn(who, start, end, text, data, index=at))
     return segments, events
 

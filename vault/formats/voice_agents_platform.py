@@ -21,8 +21,8 @@ from dataclasses import dataclass, replace
 
 from vault.errors import BadInput
 from vault.formats import content, gzipped, jsontext
-from vault.formats.fields import Fields, Notes, end_of, speakers
-from vault.formats.single import SECOND, Clock, epoch, instant, rest, turn
+from vault.formats.fields import EPOCH_NS_LIMIT, Fields, Notes, end_of, plain_ns, speakers
+from vault.formats.single import SECOND, Clock, epoch, instant, left, rest, turn
 from vault.formats.source import JSON_BYTES_LIMIT, Source
 from vault.formats.voice_agents_audio import Sound, hear
 from vault.formats.voice_agents_consent import consent_of
@@ -239,7 +239,16 @@ def _placed(
     items: list[Fields], started: int | None, ended: int | None, notes: Notes
 ) -> tuple[tuple[Segment, ...], int | None]:
     """The segments by offset. The session's clock counts if it fits what was said."""
-    times = [(item, item.epoch_ns("timestamp"), item.epoch_ns("end_timestamp")) for item in items]
+    keys = ("timestamp", "end_timestamp")
+    plain = [plain_ns([i.value for i in items], key, limit=EPOCH_NS_LIMIT) for key in keys]
+    times = [
+        (
+            item,
+            item.epoch_ns("timestamp") if start is None else start,
+            item.epoch_ns("end_timestamp") if end is None else end,
+        )
+        for item, start, end in zip(items, *plain, strict=True)
+    ]
     spoken = [start for _, start, _ in times if start is not None]
     zero = min(spoken, default=started)
     if started is not None and zero is not None:
@@ -256,8 +265,8 @@ def _placed(
     for number, (item, start_at, end_at) in enumerate(times):
         start = clock.at(start_at)
         last = start = last if start is None else start
-        text, data = item.text("text"), rest(item, "text", "speaker_id")
-        who, end = item.role("speaker_id"), clock.at(end_at)
+        text, who, end = item.text("text"), item.role("speaker_id"), clock.at(end_at)
+        data = left(item, "text", "speaker_id")
         segments.append(turn(who, start, end, text, data, index=number))
     return tuple(segments), zero
 
