@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
-from vault.errors import NotFound, UsageError
+from vault.errors import BadInput, NotFound, UsageError
 from vault.export.record import Order, Record
 from vault.formats.pieces import Pieces
 from vault.formats.sound import beginnings, sound
+from vault.media import wav
 from vault.media.ffmpeg import SEEKING
 from vault.media.mix import CONTAINERS, Placed, decode, encode, mix, mixed_frames
 from vault.media.probe import shape_of
@@ -40,13 +42,16 @@ class Take:
         """Its sample rate in hertz."""
         if self.container in SEEKING:
             return _FALLBACK_RATE
-        head, got = [], 0
+        return shape_of(iter([self.head()]), self.container).rate
+
+    def head(self) -> bytes:
+        """Its first bytes, as many as tell its shape."""
+        head = bytearray()
         for block in self.open():
-            head.append(block)
-            got += len(block)
-            if got >= _HEAD_BYTES:
+            head += block
+            if len(head) >= _HEAD_BYTES:
                 break
-        return shape_of(iter(head), self.container).rate
+        return bytes(head)
 
     def frames(self, rate: int) -> int:
         """How long it is at `rate`; decodes it where nobody has measured it yet."""
@@ -74,9 +79,18 @@ def track_files(
 
 
 def as_wav(original: Original) -> Iterator[bytes]:
-    """A recording as a WAV file: as it is if it is one, else decoded."""
+    """A recording as a mono WAV file of 16-bit samples: as it is if it is one, else decoded."""
     take = _take(original, 0, None, "", "all")
-    return take.open() if take.container == "wav" else concat([take], "wav")
+    return take.open() if take.container == "wav" and _is_plain(take) else concat([take], "wav")
+
+
+def _is_plain(take: Take) -> bool:
+    head = take.head()
+    try:
+        header = wav.read_header(io.BytesIO(head), len(head))
+    except BadInput:
+        return False
+    return (header.format_tag, header.bits, header.channels) == (wav.PCM, 16, 1)
 
 
 def full_wav(record: Record, order: Order) -> Iterator[bytes]:
@@ -141,7 +155,7 @@ def _spoken(segments: Sequence[Segment], recordings: Mapping[str, Original]) -> 
 
 def pieced(record: Record, order: Order) -> Sequence[Take]:
     """The turns of a session whose sound is in the pieces that its events name."""
-    originals = record.session.originals
+    originals = [*record.session.originals, *record.session.recordings()]
     sizes = {original.name: original.size_bytes for original in originals}
     found: list[Take] = []
     gaps, absent = order.layout != "concat", 0

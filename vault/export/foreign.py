@@ -16,6 +16,7 @@ from vault.export import audio
 from vault.export.record import Order, Record, blocks
 from vault.formats.fields import Notes
 from vault.formats.promptkit_annotations import read as read_annotations
+from vault.formats.promptkit_events import is_safe_id
 from vault.model import Annotation, Original
 
 #: Warnings of rows that were kept and not understood.
@@ -36,9 +37,14 @@ def promptkit(record: Record, order: Order, *, lines: bool) -> Iterator[bytes]:
         order.left("sound-left-out", text, record)
     _endless(record, order)
     _said_here(record, order, _added(record) if own else session.timeline.annotations)
-    named = replace(session, external_id=session.external_id or record.id)
+    options = order.promptkit or promptkit_writer.Options()
+    if not is_safe_id(session.external_id):  # the loader makes a file's name of it
+        if session.external_id is not None:
+            custom = {"external_id": session.external_id, **(options.custom or {})}
+            options = replace(options, custom=custom)
+        session = replace(session, external_id=record.id)
     write = promptkit_writer.write_lines if lines else promptkit_writer.write_json
-    return write(named, order.promptkit)
+    return write(session, options)
 
 
 def media(record: Record, order: Order) -> Iterator[tuple[str, Original]]:

@@ -60,30 +60,33 @@ def _as_it_came(record: Record, order: Order, own: str) -> bytes | None:
     session = record.session
     if session.format != "vcon":
         return None
-    document, enveloped = None, False
-    if order.verbatim and session.originals:
-        (original,) = session.originals
+    for original in session.originals if order.verbatim else ():
         document, enveloped = vcon.contents(original.open)
-    if document is not None:
+        if document is None:
+            continue
         if enveloped:
             text = "The signature that it came with: it does not hold for what is written anew."
             order.left("signature-left-out", text, record)
-        before = vcon.understood("vcon", document, original.name, original, Notes())
+        before = _before(original)
         try:
             return vcon_writer.rewrite(
-                document, _holding(before), session, uuid=own, created_at=record.deposited_at
+                document, before, session, uuid=own, created_at=record.deposited_at
             )
         except BadInput:  # it breaks the schema where nothing can be moved
-            pass
+            continue
     text = "It is made anew of what was read from it: the vCon that came cannot be had, or mended."
     order.left("left-out", text, record)
     return None
 
 
-def _holding(reading: Reading) -> Reading:
-    """The same with only those annotations that hold."""
-    timeline = reading.timeline
-    return replace(reading, timeline=replace(timeline, annotations=newest(timeline.annotations)))
+def _before(original: Original) -> Reading:
+    """What was read from it, with only those annotations that hold; reading may use it up."""
+    from vault.formats import vcon
+
+    document = vcon.contents(original.open).document or {}
+    found = vcon.understood("vcon", document, original.name, original, Notes())
+    timeline = found.timeline
+    return replace(found, timeline=replace(timeline, annotations=newest(timeline.annotations)))
 
 
 def _made(record: Record, order: Order, own: str) -> bytes:

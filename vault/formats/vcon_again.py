@@ -27,6 +27,7 @@ from vault.model import Annotation, Json, Reading
 
 #: What an analysis or attachment is called that became an annotation of its own.
 _PLACED = re.compile(r"(analysis|attachment)-(\d{1,9})", re.ASCII)
+_FOR_URLS = str.maketrans("+/", "-_")
 
 
 def again(
@@ -75,6 +76,9 @@ def _dated(document: dict[str, Json]) -> Iterator[Json]:
 def _complete(document: dict[str, Json], zero: str, uuid: str, created_at: str) -> None:
     """Say what 0.4.0 asks for: a dialog starts with the one before it, an attachment with all."""
     _default(document, uuid=uuid, created_at=created_at)
+    for name in ("dialog", "analysis", "attachments"):
+        for _, item in _items(document, name):
+            _encode(item)
     if document.get("redacted") == {}:
         del document["redacted"]
     if isinstance(redacted := document.get("redacted"), dict):
@@ -87,6 +91,20 @@ def _complete(document: dict[str, Json], zero: str, uuid: str, created_at: str) 
         _default(item, type="analysis", vendor="unknown")
     for _, item in _items(document, "attachments"):
         _default(item, start=zero, party=0, dialog=0)
+
+
+def _encode(item: dict[str, Json]) -> None:
+    """Say how a body is written, as 0.4.0 does: JSON as JSON, base64 in its alphabet for URLs."""
+    body, encoding = item.get("body"), item.get("encoding")
+    if body is None:
+        return
+    if not isinstance(body, str):
+        item["encoding"] = "json"
+    elif encoding is None:
+        item["encoding"] = "none"
+    elif encoding == "base64":
+        item["body"] = "".join(body.split()).translate(_FOR_URLS).rstrip("=")
+        item["encoding"] = "base64url"
 
 
 def _default(item: dict[str, Json], **values: Json) -> None:
