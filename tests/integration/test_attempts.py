@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 import time
@@ -180,6 +181,18 @@ def test_a_child_of_the_pool_that_is_told_to_stop_gives_its_attempt_back(
             assert tried(office, session)["transcode"].attempts == 1
             for child in worker.children():
                 child.terminate()
+
+
+def test_a_broker_that_is_lost_in_the_middle_of_a_job_is_no_attempt(
+    home: Home, session: str, tmp_path: Path
+) -> None:
+    home.extra["MARKS"] = str(tmp_path / "marks")
+    with servers.valkey(tmp_path) as broker:
+        home.extra["STRONGROOM_BROKER_URL"] = broker.url
+        with running(home, SLEEPS):
+            eventually(lambda: tried(home, session)["transcode"].attempts == 1)
+            os.kill(broker.pid, signal.SIGKILL)
+            eventually(lambda: tried(home, session)["transcode"].attempts == 0)
 
 
 def test_a_worker_that_is_told_to_stop_and_killed_later_is_no_attempt(
