@@ -6,24 +6,22 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import sysconfig
 import tempfile
-import time
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vault import bootstrap, cli
+from tests.zygote import PATIENCE_SECONDS, Zygote
+from vault import bootstrap
 from vault.operations.room import Room
 from vault.settings import Settings
 
 SCRIPT = Path(sysconfig.get_path("scripts")) / "strongroom"
-PATIENCE_SECONDS = 120
+_zygote = Zygote()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +60,8 @@ class Home:
     def run(self, *arguments: str | Path, code: int | None = 0, **more: str) -> Answer:
         """A command with `--json`, which has to end with `code` (None: with any).
 
-        In a process of its own, but forked off this one: starting Python and reading the
-        program takes most of the time of a short command. `script` spends it.
+        In a process of its own, but forked off one that has read the program already. `script`
+        takes the time to start one.
         """
         return checked(forked(self.environment | more, ["--json", *map(str, arguments)]), code)
 
@@ -126,51 +124,11 @@ def checked(answer: Answer, code: int | None) -> Answer:
 
 
 def forked(environment: Mapping[str, str], arguments: Sequence[str]) -> Answer:
-    """What the console script's own function does in a child of this process."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        pid = os.fork()
-        if pid == 0:
-            os._exit(_as_script(environment, arguments, out.fileno(), err.fileno()))
-        code = _waited(pid)
-        out.seek(0)
-        err.seek(0)
-        return Answer(code, out.read().decode(), err.read().decode())
-
-
-def _as_script(environment: Mapping[str, str], arguments: Sequence[str], out: int, err: int) -> int:
-    """Run `main` as if this process had just begun; its exit code. Never returns by an error."""
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(out, 1)
-    os.dup2(err, 2)
-    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115  end with the process
-    sys.argv = [str(SCRIPT), *arguments]
-    os.environ.clear()
-    os.environ.update(environment)
-    tempfile.tempdir = None
-    code = 1
-    try:
-        cli.main()
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:  # noqa: BLE001  what Python does at the end of a program
-        traceback.print_exc()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    return code
-
-
-def _waited(pid: int) -> int:
-    """The exit code of a child; one that takes too long is killed, and an error."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        found, status = os.waitpid(pid, os.WNOHANG)
-        if found:
-            return os.waitstatus_to_exitcode(status)
-        if time.monotonic() > deadline:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-            raise TimeoutError(f"A command took more than {PATIENCE_SECONDS} s.")
-        time.sleep(0.005)
+    """What the console script's own function does in a child of a process that has read it."""
+    with tempfile.TemporaryDirectory() as name:
+        out, err = Path(name, "out"), Path(name, "err")
+        code = _zygote.run(environment, arguments, out, err)
+        return Answer(code, out.read_text("utf-8"), err.read_text("utf-8"))
 
 
 def made(folder: Path, **extra: str) -> Home:

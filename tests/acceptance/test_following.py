@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
 
 from tests.homes import Home, ended
 
@@ -24,19 +27,28 @@ def test_rows_that_are_there_and_rows_that_come_are_followed(home: Home, tmp_pat
 
     following = home.start("--json", "tail", log, "--new")
     assert following.stdout is not None
+    lines: Queue[str] = Queue()
+    Thread(target=lambda out: [lines.put(x) for x in out], args=(following.stdout,)).start()
     try:
-        time.sleep(3)
         with log.open("a") as stream:
-            half = row(3)
+            for number in range(3, 50):  # until it has begun to look
+                stream.write(row(number))
+                stream.flush()
+                with contextlib.suppress(Empty):
+                    seen = json.loads(lines.get(timeout=2))["text"]
+                    break
+            assert seen.startswith("row ")
+            half = row(58)
             stream.write(half[:20])
             stream.flush()
             time.sleep(0.8)
-            stream.write(half[20:] + row(4))
-        texts = [json.loads(following.stdout.readline())["text"] for _ in range(2)]
-        assert texts == ["row 3", "row 4"]
+            stream.write(half[20:] + row(59))
+        while seen != "row 58":
+            seen = json.loads(lines.get(timeout=60))["text"]
+        assert json.loads(lines.get(timeout=60))["text"] == "row 59"
     finally:
         following.kill()
-        following.communicate()
+        following.wait()
 
 
 def test_a_log_that_is_not_there_is_bad_input(home: Home, tmp_path: Path) -> None:
