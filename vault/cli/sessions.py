@@ -138,7 +138,10 @@ def fetch(
         bool, typer.Option("--originals", help="All files as they came, into a folder.")
     ] = False,
     part: Annotated[str | None, typer.Option(help="One part, into a file.")] = None,
-    reason: Annotated[str | None, typer.Option(help="Why it is opened.")] = None,
+    reason: Annotated[
+        str | None,
+        typer.Option(help="Why it is opened: for the evidence ledger, which there is not yet."),
+    ] = None,
 ) -> None:
     """Open sealed parts and write them. Nothing is written unless all of it verifies."""
     from vault.errors import UsageError
@@ -147,7 +150,8 @@ def fetch(
     desk: Desk = context.obj
     if originals == (part is not None):
         raise UsageError("Say either --originals or --part NAME.")
-    del reason  # it belongs in the evidence ledger, which this version does not keep yet
+    if reason is not None:
+        desk.say("--reason is recorded nowhere: this version keeps no evidence ledger yet.")
     with desk.room() as room, desk.progress() as progress:
         if part is None:
             files = fetching.originals(room, session, output, progress=progress)
