@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -22,7 +21,7 @@ from vault.operations.keys import Keys
 from vault.operations.room import Room
 from vault.ports import Catalogue, Clock, KeyManagement, ObjectStore, Queue
 from vault.settings import HOME_FILE, Settings, read_home
-from vault.storage import open_store
+from vault.storage import disk, open_store
 
 if TYPE_CHECKING:
     from vault.capture.terms import Recording
@@ -31,6 +30,7 @@ TENANT = "default"
 _HOME_VERSION = 1
 _SIGNING_KEY = Path("ledger", "signing-key.sealed")
 _PUBLIC_KEY = Path("ledger", "public-key")
+_KEY_NAME = "strongroom/"
 
 
 class SystemClock:
@@ -78,7 +78,7 @@ def init(settings: Settings, *, test_clock: bool = False) -> dict[str, object]:
     catalogue.create()
     store.create()
     keys = Keys(catalogue, kms, clock, TENANT)
-    archive_id = new_id()
+    archive_id = _archive_id(home)
     public_key = _signing_key(home, keys, archive_id)
     if not actors.exists(catalogue, keys, "owner"):
         actors.add_owner(catalogue, keys, clock)
@@ -206,12 +206,21 @@ def _queue(settings: Settings) -> Queue | None:
     raise UsageError(f"No queue speaks {scheme!r}; STRONGROOM_BROKER_URL is redis://HOST:PORT/N.")
 
 
+def _archive_id(home: Path) -> str:
+    """A new id, or the one for which an interrupted call has named the signing key."""
+    try:
+        name = (home / _PUBLIC_KEY).read_text().partition("+")[0]
+    except FileNotFoundError:
+        return new_id()
+    return name.removeprefix(_KEY_NAME)
+
+
 def _signing_key(home: Path, keys: Keys, archive_id: str) -> str:
     """Make the key that signs evidence, sealed; the public half as a C2SP verifier key."""
     sealed_at, public_at = home / _SIGNING_KEY, home / _PUBLIC_KEY
     if public_at.exists() and sealed_at.exists():
         return public_at.read_text().strip()
-    key = SigningKey.generate(f"strongroom/{archive_id}")
+    key = SigningKey.generate(_KEY_NAME + archive_id)
     sealed = keys.tenant_key().seal_value("signing-key", TENANT, key.private_bytes)
     _write(sealed_at, sealed)
     _write(public_at, key.verifier_key.encode() + b"\n")
@@ -231,13 +240,5 @@ def _recordable(settings: Settings) -> dict[str, str]:
 def _write(path: Path, content: bytes) -> None:
     """A new small file, whole and private, in one step."""
     scratch = path.with_name(path.name + ".new")
-    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as f:
-        f.write(content)
-        f.flush()
-        os.fsync(f.fileno())
-    scratch.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    scratch.unlink(missing_ok=True)  # a killed call's
+    disk.replaced(scratch, path, content)

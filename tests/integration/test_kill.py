@@ -192,6 +192,8 @@ def test_an_init_killed_at_any_point_is_finished_by_the_next(tmp_path: Path) -> 
         if died:
             bootstrap.init(settings)
         with Home(settings.folder).room() as room:
+            named = (settings.folder / "ledger" / "public-key").read_text().partition("+")[0]
+            assert named == f"strongroom/{room.archive_id}"
             source = recordings.recording(tmp_path / "a.wav")
             assert deposit(room, [source], Terms(), wait=False).sessions
     assert n > 5
