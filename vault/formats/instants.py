@@ -25,7 +25,7 @@ LATE_NS = int(_LATE.timestamp()) * SECOND_NS
 
 def is_possible(at: datetime) -> bool:
     """Whether something recorded can have begun then: since 1970 and before the year 9000."""
-    return _EPOCH <= at < _LATE
+    return 1970 < at.year < 8999 or _EPOCH <= at < _LATE
 
 
 def parse(text: str) -> int | None:

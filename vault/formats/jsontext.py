@@ -37,6 +37,9 @@ _TOO_MANY_DIGITS = re.compile(rb"(?<![0-9])[0-9]{%d}" % (DIGITS_LIMIT + 1))
 #: What is between values, once no quote within a string is left.
 _MARKS = b'"[]{}:,'
 _UNMARKED = bytes(set(range(256)) - set(_MARKS))
+#: Up to so many bytes are counted as they are.
+_SHORT = 4096
+_ENDS = (b"}\n", b"}")
 #: Rounds in which brackets with nothing in them are taken away, at most two levels in each.
 _ROUNDS = 16
 _HOLDERS = frozenset({dict, list})
@@ -52,7 +55,7 @@ def parse(data: bytes, name: str) -> Json:
     Source: RFC 8259; RFC 7493 (I-JSON) for what is refused beyond it.
     """
     # Counted before parsing, so that a few megabytes of `[[],[],` never become gigabytes.
-    marks = _marks(data)
+    marks = _marks(data) if len(data) > _SHORT else data
     opened = marks.count(b"[") + marks.count(b"{")
     if len(data) > VALUES_LIMIT and opened + marks.count(b",") > VALUES_LIMIT:
         raise BadInput(f"{name!a} holds more than {VALUES_LIMIT} values.")
@@ -68,7 +71,7 @@ def parse(data: bytes, name: str) -> Json:
 
 def object_in(line: bytes) -> dict[str, Json] | None:
     """The JSON object that is all of a line; None for anything else, cheaply for most of it."""
-    if not line.rstrip().endswith(b"}"):
+    if not line.endswith(_ENDS) and not line.rstrip().endswith(b"}"):
         return None
     try:
         value = parse(line, "line")

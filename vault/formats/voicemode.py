@@ -138,17 +138,18 @@ def _sort(
     talk: _Talk | None = None
     strays: list[Place] = []
     warnings = Notes()
+    known: tuple[str, str] | None = None
     for number, (place, line) in enumerate(loglines.lines(stream), 1):
         if place[1] > limit:
             raise BadInput(f"There are more than {LOGS_BYTES_LIMIT >> 20} MiB of logs; part them.")
         value = None if line is None else object_in(line)
         if value is not None and (key := belongs_to(value)) is not None:
-            talk = talks.get(key)
-            if talk is None:
-                talk = talks[key] = _Talk(*key)
-            talk.rows.values.append(value)
-            talk.rows.lines.append((log, number))
-            talk.places.setdefault(log, []).append(place)
+            if talk is None or key != known:
+                talk = talks[key] = talks.get(key) or _Talk(*key)
+                rows, known, places = talk.rows, key, talk.places.setdefault(log, [])
+            rows.values.append(value)
+            rows.lines.append((log, number))
+            places.append(place)
         elif line is not None and not line.strip():
             (talk.places[log] if talk is not None else strays).append(place)
         else:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import attrgetter
 
 from vault.formats.content import Looked
 from vault.formats.voicemode_audio import Recordings
@@ -26,6 +27,7 @@ SPANS = {
     "response_time": ("RECORDING_END", "TTS_PLAYBACK_START"),
     "session_duration": ("SESSION_START", "SESSION_END"),
 }
+_ENDS = frozenset(kind for span in SPANS.values() for kind in span)
 _OWN = {"timestamp", "event_type", "session_id", "data"}
 
 
@@ -44,9 +46,8 @@ def read_timeline(
         data = inner if isinstance(inner, dict) else {}
         event = Event(seq, str(value["event_type"]), offset, data)
         events.append(event)
-        rest = {key: item for key, item in value.items() if key not in _OWN}
-        if rest:
-            other[str(seq)] = rest
+        if not value.keys() <= _OWN:
+            other[str(seq)] = {key: item for key, item in value.items() if key not in _OWN}
         looked = None
         if event.type == "RECORDING_SAVED" and "file" in data:
             looked = recordings.find(rows, seq, data["file"], owner)
@@ -115,7 +116,8 @@ def timings(events: Sequence[Event]) -> dict[str, Json]:
     Each starting event counts to the next ending one after it, and only if no other of its kind
     starts between; so no time is ever negative, and one that has no end is left out.
     """
-    ordered = sorted(events, key=lambda event: event.offset_ns)
+    known = [event for event in events if event.type in _ENDS]
+    ordered = sorted(known, key=attrgetter("offset_ns"))
     found: dict[str, Json] = {}
     for name, (start, end) in SPANS.items():
         took: list[float] = []

@@ -56,9 +56,9 @@ class Rows:
 def belongs_to(value: dict[str, Json]) -> tuple[str, str] | None:
     """The format and id of the session that a row is of; None if it names none."""
     name, key = EXCHANGES, value.get("conversation_id")
-    if key is None and isinstance(value.get("event_type"), str):
+    if key is None and type(value.get("event_type")) is str:
         name, key = EVENTS, value.get("session_id")
-    return (name, key) if isinstance(key, str) and 0 < len(key) <= ID_LIMIT else None
+    return (name, key) if type(key) is str and 0 < len(key) <= ID_LIMIT else None
 
 
 def timed(rows: Rows) -> tuple[datetime | None, list[int]]:
