@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests import promptkit
 from tests.conftest import FIXTURES
 from tests.homes import Home
 from tests.recordings import RATE, noise
@@ -264,11 +265,12 @@ def test_a_promptkit_recording_says_what_it_is_told_to(home: Home, tmp_path: Pat
 
 
 @pytest.mark.skipif(not PROMPTKIT.is_dir(), reason="the real recordings are not beside this")
+@pytest.mark.parametrize("name", ["pk-dev-interruption", "pk-dev-inline"])
 def test_audio_only_keeps_the_pieces_of_a_promptkit_call_and_none_of_its_words(
-    home: Home, tmp_path: Path
+    home: Home, tmp_path: Path, name: str
 ) -> None:
     empty = home
-    place = PROMPTKIT / "pk-dev-interruption" / "pk-dev-interruption.recording.json"
+    place = PROMPTKIT / name / f"{name}.recording.json"
     heard: dict[str, bytes] = {}
     words: list[str] = []
     for level in ("full", "audio_only", "metadata_only"):
@@ -290,6 +292,46 @@ def test_audio_only_keeps_the_pieces_of_a_promptkit_call_and_none_of_its_words(
             assert len(events) == len(shown["events"])
     assert heard["audio_only"] == heard["full"]
     assert len(heard["full"]) > 10_000
+
+
+def test_audio_only_keeps_the_sound_inside_a_promptkit_recording_and_none_of_its_words(
+    home: Home, tmp_path: Path
+) -> None:
+    one, two = noise(0.5, seed=1)[44:], noise(0.25, seed=2)[44:]
+    events = [
+        promptkit.audio(1, 0, one, blob=False),
+        promptkit.event(2, 5, "message.created", data={"Role": "user", "Content": PHRASE}),
+        promptkit.audio(3, 500_000_000, two, blob=False),
+        promptkit.audio(4, 750_000_000, one, blob=False),
+    ]
+    place = promptkit.recording(tmp_path / "call.recording.json", events)
+    empty, heard = home, {}
+    for level in ("full", "audio_only", "transcript_only"):
+        home = empty.copy(tmp_path / f"home-{level}")
+        (taken,) = home.run("deposit", place, "--privacy-level", level).document["sessions"]
+        shown = home.run("show", taken["id"])
+        assert (PHRASE in shown.out) == (level != "audio_only")
+        pieces = [p for p in shown.document["parts"] if p["media_type"].startswith("audio/pcm")]
+        assert len(pieces) == (3 if level == "audio_only" else 0)
+        if level == "transcript_only":
+            home.run("export", taken["id"], "--format", "wav", "-o", tmp_path / "no.wav", code=3)
+            continue
+        heard[level] = samples(exported(home, taken["id"], tmp_path / f"{level}.wav"))
+    assert heard["audio_only"] == heard["full"] == array.array("h", one + two + one)
+
+
+def test_sound_that_cannot_be_taken_out_is_said_to_be_left_out(home: Home, tmp_path: Path) -> None:
+    event = promptkit.audio(1, 0, noise(0.1)[44:], blob=False)
+    place = promptkit.recording(tmp_path / "call.recording.json", [event])
+    inline = event["data"]["payload"]["inline_data"]
+    odd = "".join(f"\\u{ord(letter):04x}" for letter in inline[:8]) + inline[8:]
+    place.write_text(place.read_text().replace(inline, odd))
+    (one,) = home.run("deposit", place, "--privacy-level", "audio_only").document["sessions"]
+    told = {w["code"]: w["text"] for w in one["warnings"]}
+    assert "unreadable-inline" in told
+    assert told["left-out"] == (
+        "Left out, and the sound inside it with it, because the privacy level is audio_only."
+    )
 
 
 # --- every reader --------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vault.formats.fields import NS_LIMIT, ROLES
@@ -64,6 +64,7 @@ def sound_of(event: Event) -> dict[str, Json]:
     """Of a piece of audio only what it takes to find and play it; of any other event nothing.
 
     Texts are kept where they are a word for a machine, and dropped where they could be a phrase.
+    Bytes inside the recording are referred to like a blob, for the recording is not kept.
     """
     if event.type not in AUDIO:
         return {}
@@ -73,7 +74,27 @@ def sound_of(event: Event) -> dict[str, Json]:
         if isinstance(value, dict):
             found[part] = {k: value[k] for k in names if k in value and _is_dry(value[k])}
     found |= {k: event.data[k] for k in _PLACED if k in event.data and _is_dry(event.data[k])}
+    extent, payload = extent_of(event.data), found.get("payload")
+    if extent is not None and isinstance(payload, dict):
+        payload |= {"storage_ref": f"file://{inline_name(extent[1])}", "size": extent[3]}
     return found
+
+
+def extent_of(data: Mapping[str, Json]) -> tuple[str, int, int, int] | None:
+    """Where in a recording the bytes of a piece of audio lie: file, start, length, real size."""
+    payload = data.get("payload")
+    inline = payload.get("inline") if isinstance(payload, dict) else None
+    if not isinstance(inline, dict):
+        return None
+    file, start, length, size = (inline.get(key) for key in ("file", "start", "bytes", "size"))
+    if isinstance(file, str) and type(start) is type(length) is type(size) is int:
+        return file, start, length, size
+    return None
+
+
+def inline_name(start: int) -> str:
+    """What bytes that begin at that place of a recording are called once they are out of it."""
+    return f"inline/{start}.pcm"
 
 
 def _is_dry(value: Json) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from policies.model import CLASSES, REGIMES
 from vault.errors import BadInput, Refused, UsageError
 from vault.formats import FORMATS, instants
+from vault.formats.promptkit_inline import inline_sound
 from vault.formats.promptkit_turns import sound_of
 from vault.formats.sound import recording_of
 from vault.model import (
@@ -30,6 +31,8 @@ from vault.operations.keys import DataKey, bucket_of
 from vault.operations.room import Room
 
 _BLOCK_BYTES = 1 << 20
+#: What readers say of sound inside a file that they cannot take out.
+_SOUND_STAYS = frozenset({"inline-audio", "unreadable-inline"})
 #: How often a file is in memory while what lies inside it is unpacked.
 _UNPACKED = 8
 
@@ -130,8 +133,10 @@ def admit(room: Room, path: Path, reading: Reading, terms: Terms) -> Admitted:
         text = "No subject, jurisdiction or regime was named, so consent is unknown."
         warnings.append(Warn("consent-unknown", text))
     left = [o for o in reading.originals if o.kind not in keeps]
+    stays = Kind.AUDIO in keeps and any(w.code in _SOUND_STAYS for w in reading.warnings)
     for original in left:
-        text = f"Left out, because the privacy level is {level}."
+        lost = ", and the sound inside it with it" if stays and original.kind is Kind.OTHER else ""
+        text = f"Left out{lost}, because the privacy level is {level}."
         warnings.append(Warn("left-out", text, original.name))
     timeline = reading.timeline
     if Kind.TRANSCRIPT not in keeps:
@@ -144,7 +149,7 @@ def admit(room: Room, path: Path, reading: Reading, terms: Terms) -> Admitted:
         timeline=timeline,
         warnings=warnings,
         source=reading.source if described else {},
-        inside=reading.inside if Kind.AUDIO in keeps else None,
+        inside=(reading.inside or inline_sound(reading, left)) if Kind.AUDIO in keeps else None,
     )
     return Admitted(path, terms, reading, left)
 
