@@ -15,7 +15,8 @@ from vault.export.output import inside, whole_file, whole_folder
 from vault.model import Kind, PrivacyLevel
 from vault.operations.actors import ROLES, may_read, permit
 from vault.operations.admission import Terms
-from vault.operations.keys import bucket_of, normalise
+from vault.operations.keys import bucket_of
+from vault.operations.spelling import normalise
 from vault.settings import HOME_FILE, load, read_home
 
 

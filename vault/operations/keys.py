@@ -11,15 +11,15 @@ import hmac
 import os
 import threading
 import time
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from policies.model import CLASSES
-from vault.errors import BadInput, NotFound, Refused, UsageError
+from vault.errors import NotFound, Refused, UsageError
 from vault.model import Compartment, KeyRow, RecordRow, SessionRow
+from vault.operations.spelling import normalise
 from vault.ports import Buffer, Catalogue, Clock, KeyManagement, Transaction
 from vault.seal import keys, stream
 
@@ -259,30 +259,6 @@ class Keys:
     @staticmethod
     def _place(kek: KeyRow, session_id: str, compartment: Compartment) -> keys.Place:
         return keys.Place(kek.tenant, kek.bucket, kek.generation, session_id, compartment)
-
-
-def normalise(kind: str, value: str) -> str:
-    """The one spelling under which a value is looked up.
-
-    E-mail addresses and names are case-folded; a telephone number with its country code
-    becomes E.164. Raises `BadInput` for an empty value.
-    """
-    text = unicodedata.normalize("NFKC", value).strip()
-    if not text:
-        raise BadInput(f"An empty {kind} was given.")
-    if kind == "subject" and text.startswith("+"):
-        return _e164(text)
-    return text.casefold()
-
-
-def _e164(text: str) -> str:
-    import phonenumbers
-
-    try:
-        number = phonenumbers.parse(text)
-    except phonenumbers.NumberParseException:
-        return text.casefold()
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def status(catalogue: Catalogue, kms: KeyManagement) -> dict[str, Any]:
