@@ -45,6 +45,7 @@ _RENAMED = {
     "vendor_schema": "schema",
     "vendor_product": "product",
 }
+_OLDER = _RENAMED.keys() | {"signature"}
 #: A vCon, or an envelope, has all the names of one of these.
 _NEEDED = (("vcon",), ("parties", "dialog"), ("ciphertext",), ("payload",))
 _KEY = {name: re.compile(rb'"%s"\s*:' % name.encode()) for names in _NEEDED for name in names}
@@ -184,7 +185,7 @@ def _sealed(name: str, outer: dict[str, Json], original: Original, notes: Notes)
 
 def _modern(document: dict[str, Json], notes: Notes) -> dict[str, Json]:
     """The same under the names of 0.4.0, its lists too; what it must not be is refused."""
-    made = _renamed(document)
+    made = dict(_renamed(document))
     for key in _LISTS:
         items = made.get(key)
         if isinstance(items, list):
@@ -201,6 +202,9 @@ def _modern(document: dict[str, Json], notes: Notes) -> dict[str, Json]:
 
 
 def _renamed(item: dict[str, Json]) -> dict[str, Json]:
+    """The same object where nothing in it has an older name."""
+    if item.keys().isdisjoint(_OLDER):
+        return item
     made: dict[str, Json] = {}
     for key, value in item.items():
         modern = _RENAMED.get(key, key)
@@ -259,9 +263,7 @@ def _source(document: dict[str, Json], consent: list[Json]) -> dict[str, Json]:
 def _binary(top: Fields) -> bool:
     """Whether something that is no text lies inside: sound, a picture, nobody can tell."""
     return any(
-        item.value.get("encoding") in BASE64
-        for key in _LISTS[1:]
-        for _, item in top.objects(key) or ()
+        item.value.get("encoding") in BASE64 for key in _LISTS[1:] for _, item in top.each(key)
     )
 
 

@@ -28,7 +28,7 @@ _MULTIPARTS_LIMIT = 64
 _SPOKEN = {"recording", "text", "recording-set"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen, it would take three times as long to make
 class Dialog:
     """One dialog where it belongs. `file` and `decoded_ns` are of a recording that lies inside."""
 
@@ -95,7 +95,7 @@ class Timed:
             else:
                 offset = start - origin
             kind = item.text("type") or ""
-            parties, sound = tuple(_parties(item)), sounds.get(index, (None, None))
+            parties, sound = _parties(item), sounds.get(index, (None, None))
             length = item.ns("duration")
             dialogs.append(Dialog(index, item, kind, offset, length, parties, *sound))
         return cls(None if origin is None else instants.to_datetime(origin), dialogs)
@@ -125,7 +125,8 @@ def timeline(top: Fields, timed: Timed, people: People, notes: Notes) -> Made:
     for dialog in timed.dialogs:
         speech = said.get(dialog.index)
         segments += _segments(dialog, numbers, speech, people, attached.transport)
-        events += _events(dialog, timed.started_at, notes)
+        if dialog.kind not in _SPOKEN or "party_history" in dialog.item.value:
+            events += _events(dialog, timed.started_at, notes)
     events.sort(key=lambda event: event.offset_ns)
     made = Timeline(
         tuple(segments),
@@ -136,17 +137,22 @@ def timeline(top: Fields, timed: Timed, people: People, notes: Notes) -> Made:
     return Made(made, tags, attached.consent, attached.length_ns, attached.is_endless)
 
 
-def _parties(item: Fields) -> Iterator[int]:
+def _parties(item: Fields) -> Sequence[int]:
     """The parties of a dialog, the one who began it first; `[0, [1, 2]]` is taken flat."""
     found: list[int] = []
-    pending: list[Json] = [item.value.get("parties"), item.value.get("originator")]
+    stated, originator = item.value.get("parties"), item.value.get("originator")
+    if type(stated) is list and len(stated) == 1 and originator in (None, *stated):
+        stated = stated[0]  # most have one party, and nobody else began
+        if type(stated) is int and stated >= 0:
+            return (stated,)
+    pending: list[Json] = [stated, originator]
     while pending:
         each = pending.pop()
         if isinstance(each, list):
             pending += reversed(each)
         elif isinstance(each, int) and not isinstance(each, bool) and each >= 0:
             found.append(each)
-    yield from dict.fromkeys(found)
+    return tuple(dict.fromkeys(found))
 
 
 # --- what was said -------------------------------------------------------------------------
@@ -267,6 +273,8 @@ def _written(item: Fields) -> str | None:
     if not isinstance(body, str):
         return None
     mediatype = str(item.value.get("mediatype", ""))
+    if mediatype == "text/plain":
+        return body
     if not mediatype.lower().startswith("multipart/") or len(body) > _MAIL_LIMIT:
         return body
     if body.count("\n--") > _MULTIPARTS_LIMIT:
