@@ -299,7 +299,9 @@ class Transaction(Protocol):
         """
         ...
 
-    def mark_sent(self, job_ids: Sequence[str], at: datetime) -> None: ...
+    def mark_sent(self, job_ids: Sequence[str], at: datetime | None) -> None:
+        """Somebody was told of these at `at`; None: nobody was, after all."""
+        ...
 
     def lease_job(self, job_id: str, *, now: datetime, until: datetime) -> JobRow | None:
         """Take the job and count the attempt, before anything else can happen to it; None if it is

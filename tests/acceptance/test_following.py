@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
@@ -28,7 +29,7 @@ def test_rows_that_are_there_and_rows_that_come_are_followed(home: Home, tmp_pat
     following = home.start("--json", "tail", log, "--new")
     assert following.stdout is not None
     lines: Queue[str] = Queue()
-    Thread(target=lambda out: [lines.put(x) for x in out], args=(following.stdout,)).start()
+    Thread(target=_pour, args=(following.stdout, lines)).start()
     try:
         with log.open("a") as stream:
             for number in range(3, 50):  # until it has begun to look
@@ -49,6 +50,11 @@ def test_rows_that_are_there_and_rows_that_come_are_followed(home: Home, tmp_pat
     finally:
         following.kill()
         following.wait()
+
+
+def _pour(stream: Iterable[str], lines: Queue[str]) -> None:
+    for line in stream:
+        lines.put(line)
 
 
 def test_a_log_that_is_not_there_is_bad_input(home: Home, tmp_path: Path) -> None:

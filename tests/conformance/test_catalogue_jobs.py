@@ -66,6 +66,15 @@ class TestSending:
             [again] = tx.claim_to_send(limit=9, sent_before=NOON + SECOND)
             assert again.id == job.id
 
+    def test_jobs_of_which_nobody_was_told_after_all_are_as_before(
+        self, catalogue: Catalogue
+    ) -> None:
+        [job] = jobs_stored(catalogue, 1)
+        with catalogue.transaction() as tx:
+            tx.mark_sent([job.id], NOON)
+            tx.mark_sent([job.id], None)
+            assert tx.claim_to_send(limit=9, sent_before=NOON - HOUR) == [job]
+
     def test_a_job_that_a_worker_holds_is_not_claimed(self, catalogue: Catalogue) -> None:
         [pending, sent] = jobs_stored(catalogue, 2)
         with catalogue.transaction() as tx:

@@ -11,7 +11,9 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,11 @@ import redis
 
 from tests import recordings, servers
 from tests.homes import SCRIPT, Home
-from vault.errors import BackendError, IntegrityError
-from vault.model import SessionFilter
+from vault.errors import BackendError, IntegrityError, NotFound
+from vault.model import JobRow, SessionFilter
 from vault.operations import attempt, jobs, retrieve
+from vault.operations.room import Room
+from vault.ports import Finding
 
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PHRASES = ("My account number is in the letter", "Let me look that up for you")
@@ -167,6 +171,33 @@ def test_a_broker_that_is_away_stops_no_deposit_and_may_come_back(
                 eventually(lambda: done(home), 60)
             finally:
                 again.kill()
+
+
+def test_nobody_waits_for_a_broker_that_does_not_answer(home: Home, tmp_path: Path) -> None:
+    session = home.run("deposit", recordings.recording(tmp_path / "a.wav"), "--no-wait")
+    with home.room() as room:
+
+        class Silent:
+            def send(self, jobs: Sequence[JobRow]) -> None:
+                with ThreadPoolExecutor() as others, contextlib.suppress(NotFound):
+                    others.submit(set_title, room).result(timeout=5)
+                raise BackendError("No answer.")
+
+            def serve(self, concurrency: int) -> None:
+                raise NotImplementedError
+
+            def probe(self) -> Sequence[Finding]:
+                raise NotImplementedError
+
+        def set_title(room: Room) -> None:
+            with room.catalogue.transaction() as tx:
+                tx.set_metadata("no such session", b"")
+
+        with pytest.raises(BackendError):
+            jobs.relay(replace(room, queue=Silent()))
+        with room.catalogue.transaction() as tx:
+            states = {job.state for job in tx.jobs(session.document["sessions"][0]["id"])}
+        assert states == {"pending"}
 
 
 def test_a_message_delivered_twice_does_the_job_once(

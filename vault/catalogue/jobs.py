@@ -30,9 +30,9 @@ class Jobs(Rows):
         some = some.order_by(jobs.c.created_at, jobs.c.id).limit(limit)
         return self._select_all(JobRow, some.with_for_update(skip_locked=True))
 
-    def mark_sent(self, job_ids: Sequence[str], at: datetime) -> None:
+    def mark_sent(self, job_ids: Sequence[str], at: datetime | None) -> None:
         these = update(jobs).where(job_is_open, self._among(jobs.c.id, job_ids))
-        self._run(these.values(state="sent", sent_at=at))
+        self._run(these.values(state="pending" if at is None else "sent", sent_at=at))
 
     def lease_job(self, job_id: str, *, now: datetime, until: datetime) -> JobRow | None:
         return self._lease((jobs.c.id == job_id) & _free(now), until)

@@ -61,21 +61,35 @@ def wake(
 
 
 def relay(room: Room) -> int:
-    """Tell the broker of every job that nobody was told of, or told of too long ago; how many."""
+    """Tell the broker of every job that nobody was told of, or told of too long ago; how many.
+
+    A broker may take long to answer or not to, so no transaction waits for it. Who dies between
+    the two leaves jobs that count as told: they are told of again like any whose message was lost.
+    """
     if room.queue is None:
         return 0
     told = 0
     while True:
-        now = real_now()
-        before = now - timedelta(seconds=room.redeliver_seconds)
-        with room.catalogue.transaction() as tx:
-            rows = tx.claim_to_send(limit=_PAGE, sent_before=before)
-            if rows:
-                room.queue.send(rows)
-                tx.mark_sent([r.id for r in rows], now)
+        rows = _claimed(room)
+        try:
+            room.queue.send(rows)
+        except BackendError:
+            with room.catalogue.transaction() as tx:
+                tx.mark_sent([r.id for r in rows], None)
+            raise
         told += len(rows)
         if len(rows) < _PAGE:
             return told
+
+
+def _claimed(room: Room) -> Sequence[JobRow]:
+    """Some jobs to tell of, which no other relay tells of now."""
+    now = real_now()
+    before = now - timedelta(seconds=room.redeliver_seconds)
+    with room.catalogue.transaction() as tx:
+        rows = tx.claim_to_send(limit=_PAGE, sent_before=before)
+        tx.mark_sent([r.id for r in rows], now)
+    return rows
 
 
 def run(room: Room, session_ids: Sequence[str], *, progress: Progress = silent) -> bool:
