@@ -15,7 +15,7 @@ from tests import recordings
 from tests.homes import Home
 from tests.unit.test_formats_vcon_envelope import UUID, signer
 from vault import formats
-from vault.errors import BadInput, NotFound
+from vault.errors import BadInput, NotFound, UsageError
 from vault.export.record import Record
 from vault.formats import vcon_envelope
 from vault.formats.vcon_envelope import Envelope
@@ -137,6 +137,18 @@ def test_blobs_and_annotations_lie_beside_a_recording(
         path for path in tmp_path.rglob("*") if path.is_file() and "home" not in path.parts
     }
     assert made.warnings == ()
+
+
+def test_a_recording_is_not_written_where_its_blobs_cannot_be(
+    room: Room, fixtures_folder: Path, tmp_path: Path
+) -> None:
+    place = fixtures_folder / "promptkit/pk-dev-interruption/pk-dev-interruption.recording.json"
+    session = put(room, place)
+    (tmp_path / "blobs").write_text("mine")
+    with pytest.raises(UsageError, match="blobs is a file"):
+        out(room, session, "promptkit", tmp_path / "a.json")
+    assert not (tmp_path / "a.json").exists()
+    assert (tmp_path / "blobs").read_text() == "mine"
 
 
 def test_many_recordings_have_their_blobs_in_folders_of_their_own(
