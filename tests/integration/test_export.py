@@ -190,12 +190,16 @@ def test_a_damaged_session_ends_the_export_and_what_was_there_stays(
         content = bytearray(stored.read_bytes())
         content[len(content) // 2] ^= 1
         stored.write_bytes(content)
-        out = tmp_path / "out"
-        out.write_text("mine")
+        mine = out = tmp_path / "out"
+        if format != "json":  # of many sessions these make a folder
+            out.mkdir()
+            mine = out / "mine"
+        mine.write_text("mine")
         request = Request(format if format != "json" else "zip", originals=True)
-        with pytest.raises((IntegrityError, BackendError)):
+        with pytest.raises(IntegrityError):
             export(room, ALL, request, out)
-    assert out.read_text() == "mine"
+    assert mine.read_text() == "mine"
+    assert [p for p in out.rglob("*") if p != mine] == []
     assert [p for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
