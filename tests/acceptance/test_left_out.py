@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyrage
 import pytest
 
 from tests import recordings
@@ -156,24 +158,32 @@ def test_many_recordings_have_their_blobs_in_folders_of_their_own(
 ) -> None:
     deposit(room, [fixtures_folder / "promptkit/pk-dev-interruption"], Terms(), wait=False)
     place, everything = tmp_path / "many", Choice(where=SessionFilter(format="promptkit"))
-    for _ in range(2):  # again into the same folder
-        export(room, everything, Request("promptkit"), place)
-    for file in place.glob("*/*.json"):
-        (found,) = formats.read(file)
+    export(room, everything, Request("promptkit"), place)
+    with_blobs = [folder.parent for folder in place.glob("*/blobs")]
+    assert with_blobs
+    for folder in with_blobs:
+        (found,) = formats.read(folder / f"{folder.name}.json")
         assert len(found.originals) > 2
         assert "missing-file" not in {warning.code for warning in found.warnings}
-    assert len(list(place.glob("*/blobs/*/*"))) > 2
-    export(
-        room,
-        everything,
-        Request("promptkit"),
-        place,
-    )
-    stale = place / str(next(place.glob("*/blobs")).parent.name) / "blobs/pk/old.pcm"
+    stale = with_blobs[0] / "blobs/pk/old.pcm"
     stale.parent.mkdir()
-    stale.write_bytes(b"x")
+    stale.write_bytes(b"of an earlier export")
     export(room, everything, Request("promptkit"), place)
     assert not stale.exists()
+
+
+def test_what_lies_beside_an_encrypted_recording_is_encrypted(
+    room: Room, fixtures_folder: Path, tmp_path: Path
+) -> None:
+    place = fixtures_folder / "promptkit/pk-dev-interruption/pk-dev-interruption.recording.json"
+    key = str(pyrage.x25519.Identity.generate().to_public())
+    session = put(room, place)
+    (tmp_path / "out").mkdir()
+    out(room, session, "promptkit", tmp_path / "out/a.json.age", encrypt_to=[key])
+    written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert len(written) > 2
+    assert all(path.read_bytes().startswith(b"age-encryption.org/v1") for path in written)
+    assert {path.suffix for path in written} == {".age"}
 
 
 def test_what_was_said_here_is_not_in_a_recording_and_that_is_told(
@@ -372,3 +382,6 @@ def test_nothing_goes_out_verbatim_where_somebody_is_to_be_anonymous(
     made = out(room, put(room, place), "promptkit", tmp_path / "p.json", anonymise=True)
     assert len(made.files) == 1
     assert "originals-left-out" in codes(made)
+    out(room, bundle, "zip", tmp_path / "a.zip", anonymise=True, originals=True)
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert not [name for name in archive.namelist() if "originals" in name]

@@ -62,9 +62,10 @@ def _made(record: Record, order: Order) -> Iterator[tuple[str, Iterable[bytes]]]
 
 def _originals(record: Record, order: Order) -> Iterator[tuple[str, Original]]:
     """The originals under names that are safe, each name once whatever case a disk minds."""
-    if not order.originals:
+    if not (order.originals and order.verbatim):
+        text = "Originals cannot be anonymised." if order.originals else "They were not asked for."
         if record.session.originals:
-            order.left("originals-left-out", "Originals were not asked for.", record)
+            order.left("originals-left-out", text, record)
         return
     taken: set[str] = set()
     for original in record.session.originals:
