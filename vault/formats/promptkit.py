@@ -111,6 +111,7 @@ class _Recording:
     """One file while it is read."""
 
     def __init__(self, source: Source, variant: str) -> None:
+        self.source = source
         self.variant = variant
         self.notes = Notes()
         # Blobs and annotations lie beside the file, or beside the folder of an event store.
@@ -177,14 +178,13 @@ class _Recording:
     def _read_recording(self) -> None:
         if self.size_bytes > JSON_BYTES_LIMIT:
             raise BadInput(f"{self.file!a} is larger than {JSON_BYTES_LIMIT >> 20} MiB.")
-        with self.place.open(self.file) as stream:
-            text = stream.read(JSON_BYTES_LIMIT)
-        value = jsontext.parse(text, self.file)
+        text, value = self.source.whole(self.source.name), self.source.json(self.source.name)
+        self.source.forget()  # for it is taken apart
         metadata = value.get("metadata") if isinstance(value, dict) else None
         if not isinstance(value, dict) or not isinstance(metadata, dict):
             raise BadInput(f"{self.file!a} has no metadata.")
         self.metadata, self.around = metadata, _other(value, "metadata", "events")
-        for number, fields in Fields(value, self.file, self.notes).objects("events") or ():
+        for number, fields in Fields(value, self.file, self.notes).each("events"):
             self._take(fields.value, f"events[{number}]", text, 0)
 
     def _read_lines(self) -> None:

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timezone
+from operator import itemgetter
 
 from vault.formats import instants
 from vault.formats.fields import NS_LIMIT, Notes
@@ -116,14 +117,18 @@ class Gathered:
             if self.rows and isinstance(self.rows[0].fields.get(key), str)
         }
         envelopes = Envelopes(shared)
+        common = [(key, shared.get(key)) for key in SHARED]
         zone = "Z" if start_text[-1:] in {"Z", "z"} else start_text[-6:]
         placed: list[tuple[int, Row]] = []
         offset = 0
         for number, row in enumerate(self.rows):
             offset = self._offset(row, number, start_ns, offset)
+            for key, value in common:
+                if row.fields.get(key) != value:
+                    row.odd[key] = row.fields.get(key)
             _compare(row, envelopes, offset, start_ns, zone)
             placed.append((offset, row))
-        placed.sort(key=lambda pair: pair[0])
+        placed.sort(key=itemgetter(0))
         envelopes.odd = {str(place): row.odd for place, (_, row) in enumerate(placed) if row.odd}
         return [Event(row.seq, row.type, at, row.data) for at, row in placed], envelopes
 
@@ -154,9 +159,9 @@ def _payload(row: Row) -> None:
             row.odd["empty"] = True
     elif "data" in fields:
         row.data, row.odd["wrapped"] = {WRAPPED: data}, True
-    unknown = {key: fields[key] for key in fields.keys() - _KNOWN}
-    if not unknown:
+    if fields.keys() <= _KNOWN:
         return
+    unknown = {key: fields[key] for key in fields.keys() - _KNOWN}
     if ENVELOPE in row.data:
         row.data, row.odd["wrapped"] = {WRAPPED: data}, True
     row.data[ENVELOPE], row.odd["extra"] = unknown, True
@@ -165,9 +170,6 @@ def _payload(row: Row) -> None:
 def _compare(row: Row, envelopes: Envelopes, offset: int, start_ns: int | None, zone: str) -> None:
     """Note in `row.odd` whatever the rest of the session would not say for it."""
     fields, odd = row.fields, row.odd
-    for key in SHARED:
-        if fields.get(key) != envelopes.shared.get(key):
-            odd[key] = fields.get(key)
     kind = fields.get("data_type")
     if kind != envelopes.types.setdefault(row.type, kind):
         odd["data_type"] = kind
