@@ -7,6 +7,7 @@ archive a format, write one file beside these and name it in `READERS`.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
@@ -98,6 +99,8 @@ def read(place: str | os.PathLike[str] | Source, format: str | None = None) -> l
     """
     reader = _named(format) if format is not None else None
     source = place if isinstance(place, Source) else Source(place)
+    collecting = gc.isenabled()
+    gc.disable()  # a reading is many values in no cycle, which it would look through for nothing
     try:
         if reader is not None and format is not None:
             return reader.read(source, format)
@@ -109,6 +112,8 @@ def read(place: str | os.PathLike[str] | Source, format: str | None = None) -> l
         return found[0].read(source, found[1])
     finally:
         source.forget()
+        if collecting:
+            gc.enable()
 
 
 def walk(path: str | os.PathLike[str]) -> Iterator[Source]:

@@ -23,6 +23,7 @@ INDEX_LIMIT = 10**9
 #: How far a product of two floats, one of them rounded to its shortest digits, may be off, and
 #: something more: as a part of itself. Past 2**49 that is more than half, and nothing is proved.
 _OFF = 2.0**-50
+_PROVABLE = 2.0**49
 _SECOND = 10**9
 #: Seconds between these (1987 to 2038) are floats 2**-23 or 2**-22 apart: more than a tenth of a
 #: millionth, less than half a millionth.
@@ -77,16 +78,18 @@ def exact_ns(value: float, unit_ns: int) -> int:
     of our days: six decimals that make the same float are its digits, and where there are none
     such, the digits are the seven decimals that come nearest.
     """
+    if unit_ns == _SECOND and _SEVEN_DECIMALS[0] <= value < _SEVEN_DECIMALS[1]:
+        whole = int(value)
+        tenths = round((value - whole) * 1e7)
+        if not 1 < tenths % 10 < 9:  # it may be that six decimals are as near
+            micros = round(value * 1e6)
+            if micros / 1e6 == value:
+                return micros * 1000
+        return whole * _SECOND + tenths * 100
     near = value * unit_ns
     found = round(near)
     if abs(near - found) < 0.5 - near * _OFF:
         return found
-    if unit_ns == _SECOND and _SEVEN_DECIMALS[0] <= value < _SEVEN_DECIMALS[1]:
-        micros = round(value * 1e6)
-        if micros / 1e6 == value:
-            return micros * 1000
-        whole = int(value)
-        return whole * _SECOND + round((value - whole) * 1e7) * 100
     return round(Decimal(repr(value)) * unit_ns)
 
 
@@ -104,9 +107,12 @@ def plain_ns(
         value = item.get(key)
         if type(value) is float and 0 <= value <= most:
             near = value * unit_ns
-            found = round(near)
-            proved = abs(near - found) < 0.5 - near * _OFF
-            yield found if proved else exact_ns(value, unit_ns)
+            if near < _PROVABLE:
+                found = round(near)
+                if abs(near - found) < 0.5 - near * _OFF:
+                    yield found
+                    continue
+            yield exact_ns(value, unit_ns)
         elif type(value) is int and 0 <= value <= most:
             yield value * unit_ns
         else:
