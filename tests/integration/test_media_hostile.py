@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import socket
 import struct
 from collections.abc import Iterator
@@ -10,10 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from tests.integration.media_signals import CONTAINERS, coded, ffmpeg, voice, wave
-from vault.errors import BadInput
+from vault.errors import BackendError, BadInput
 from vault.media.ffmpeg import Feed, Output, media, run
 from vault.media.probe import probe
 from vault.media.process import Limits
@@ -157,6 +159,22 @@ def test_a_little_file_that_unpacks_to_hours_stops_at_the_limit() -> None:
     with pytest.raises(BadInput, match="timeout"):  # 1 s of CPU is not enough for this
         renditions(iter([hours]), "flac", sink, Limits(cpu_seconds=1))
     assert made < 10_000_000
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM])
+def test_an_ffmpeg_that_somebody_else_ends_says_nothing_of_the_recording(
+    sent: signal.Signals,
+) -> None:
+    def endless() -> Iterator[bytes]:
+        yield wave(voice())
+        while True:
+            yield bytes(1 << 16)
+            for child in psutil.Process().children():
+                if "ffmpeg" in child.name():
+                    child.send_signal(sent)
+
+    with pytest.raises(BackendError, match="outside"):
+        renditions(endless(), "wav", lambda _kind, _block: None)
 
 
 @pytest.fixture

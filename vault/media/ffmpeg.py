@@ -22,6 +22,7 @@ import io
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ AUDIO = (
     *("-threads", "1", "-flush_packets", "0"),
 )
 MESSAGE_BYTES = 65_536
+#: How ffmpeg ends after one polite signal, and after many.
+_SIGNALLED = (255, 123)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ def run(
     is handed over as well; it is content and must not reach an error or a log.
 
     Raises `BadInput` with one of the reasons of refusals.py, `BackendError` when ffmpeg is
-    missing.
+    missing or somebody else ended it.
     """
     limits = limits or Limits()
     said = _Messages(listen)
@@ -120,9 +123,10 @@ def run(
         give = [*([given] if given else []), *(sink.given for sink in sinks)]
         largest = limits.output_bytes if any(output.seekable for output in outputs) else 0
         process = stack.enter_context(started(command, give, limits, largest_file_bytes=largest))
+        began = time.monotonic()
         blocks = iter(()) if given else blocks_of(feed.source)
         yield from pump(process, blocks, [sink.read for sink in sinks], said.hear, limits)
-        _judge(process, said.kept)
+        _judge(process, said.kept, limits, began)
         for index, sink in enumerate(sinks):
             for block in sink.memory():
                 yield index, block
@@ -182,7 +186,7 @@ class _Messages:
             self.listen(block)
 
 
-def _judge(process: subprocess.Popen[bytes], messages: bytes) -> None:
+def _judge(process: subprocess.Popen[bytes], messages: bytes, limits: Limits, began: float) -> None:
     """Nothing if ffmpeg was content, else the reason why not."""
     try:
         code = process.wait(timeout=60)
@@ -190,6 +194,9 @@ def _judge(process: subprocess.Popen[bytes], messages: bytes) -> None:
         raise refuse("timeout") from None
     if code == 0:
         return
+    if _ended_by_others(code, limits, began):
+        message = "ffmpeg was ended from outside, as happens when memory runs out."
+        raise BackendError(message, retryable=True)
     if code == -signal.SIGKILL:
         raise refuse("timeout")
     if code == -signal.SIGXFSZ or b"Cannot allocate memory" in messages:
@@ -197,3 +204,13 @@ def _judge(process: subprocess.Popen[bytes], messages: bytes) -> None:
     if b"matches no streams" in messages or b"does not contain any stream" in messages:
         raise refuse("no-audio")
     raise refuse("undecodable")
+
+
+def _ended_by_others(code: int, limits: Limits, began: float) -> bool:
+    """Whether a signal came that no limit sends.
+
+    The limit of processor time kills as well, but not before so much can have been spent.
+    """
+    spent_seconds = (time.monotonic() - began) * (os.cpu_count() or 1)
+    killed = code == -signal.SIGKILL and spent_seconds < limits.cpu_seconds
+    return killed or code in {*_SIGNALLED, -signal.SIGTERM}
