@@ -259,7 +259,7 @@ class Fields:
                 if found.tzinfo is None:
                     self.notes.add("no-utc-offset", f"{self.where}: {key} is taken as UTC.")
                     found = found.replace(tzinfo=UTC)
-                found = found.astimezone(UTC)
+                found = found if found.tzinfo is UTC else found.astimezone(UTC)
             except (ValueError, OverflowError):
                 self.bad(key, "an ISO 8601 instant")
                 continue

@@ -12,7 +12,7 @@ Source: `livekit.agents.voice.report.SessionReport.to_dict` of livekit-agents 1.
 
 from __future__ import annotations
 
-from vault.formats.fields import EPOCH_NS_LIMIT, Fields, plain_ns
+from vault.formats.fields import EPOCH_NS_LIMIT, Fields, Notes, plain_ns
 from vault.formats.single import MS, Clock, Told, left, rest, turn, unplaced
 from vault.model import Event, Json, Segment
 
@@ -35,9 +35,11 @@ def tell(document: Fields) -> Told:
     """What the report says; offset 0 is when recording began, else when the session did."""
     clock = Clock(document.epoch_ns("audio_recording_started_at", "started_at"), document.notes)
     events, added = _events(document, clock)
+    history = document.object("chat_history")
+    times = plain_ns(history.value.get("items"), "created_at", limit=EPOCH_NS_LIMIT)
     segments = [
-        _segment(item, clock, added.get(str(item.value.get("id"))))
-        for _, item in document.object("chat_history").each("items")
+        _segment(item, clock, at, added.get(str(item.value.get("id"))))
+        for (_, item), at in zip(history.each("items"), times, strict=False)
         if item.value.get("type") == "message"
     ]
     return Told(
@@ -70,18 +72,27 @@ def _events(document: Fields, clock: Clock) -> tuple[list[Event], dict[str, int]
             told = item.object("item")
             if isinstance(told.value.get("id"), str):
                 added[str(told.value["id"])] = offset
-            latency = told.object("metrics").ns("e2e_latency")
+            latency = _measured(told).ns("e2e_latency")
             if latency is not None:
                 data["latency"] = latency / 1e9
         events.append(Event(position, kind, offset, data))
     return events, added
 
 
-def _segment(item: Fields, clock: Clock, added_ns: int | None) -> Segment:
-    metrics = item.object("metrics")
+def _measured(item: Fields) -> Fields:
+    """The metrics of an item; most have none."""
+    return item.object("metrics") if item.value.get("metrics") not in (None, {}) else _NOTHING
+
+
+_NOTHING = Fields({}, "metrics", Notes())
+
+
+def _segment(item: Fields, clock: Clock, at: int | None, added_ns: int | None) -> Segment:
+    """A message created at that instant, None where that takes a second look."""
+    metrics = _measured(item)
     start = clock.at(metrics.epoch_ns("started_speaking_at"))
     if start is None:
-        start = clock.at(item.epoch_ns("created_at"))
+        start = clock.at(item.epoch_ns("created_at") if at is None else at)
     end = clock.at(metrics.epoch_ns("stopped_speaking_at"))
     parts = item.value.get("content")
     said = parts if isinstance(parts, list) else [parts]

@@ -39,9 +39,13 @@ _TYPE = re.compile(
 )
 _TIMES = ("ts", "timestamp", "time", "received_at")
 #: Where sound lies in an event, by the event's type.
-_SOUND = re.compile(r"input_audio_buffer\.append|response\.(?:output_)?audio\.delta")
+_SOUND = {"input_audio_buffer.append", "response.audio.delta", "response.output_audio.delta"}
 _SOUND_KEYS = ("audio", "delta")
-_SAID_BY_AGENT = re.compile(r"response\.(?:output_)?(?:audio_transcript|text)\.done")
+_AGENT = ("response.", "response.output_")
+_SAID_BY_AGENT = {
+    f"{agent}{what}.done" for agent in _AGENT for what in ("audio_transcript", "text")
+}
+_HEARD_OF_AGENT = {f"{agent}audio.{what}" for agent in _AGENT for what in ("delta", "done")}
 _HEARD = "conversation.item.input_audio_transcription.completed"
 _SINCE_MS = 10**11
 
@@ -149,8 +153,9 @@ class _Log:
         if stated is None and self.clock.zero_ns is None and kind.startswith("input_audio_buffer."):
             stated = event.ns("audio_start_ms", "audio_end_ms", unit_ns=MS)
         self._now = self._now if stated is None else stated
-        data = {key: value for key, value in event.value.items() if key != "type"}
-        if _SOUND.fullmatch(kind):
+        data = event.value.copy()
+        data.pop("type", None)
+        if kind in _SOUND:
             sound = {key: data.pop(key) for key in _SOUND_KEYS if isinstance(data.get(key), str)}
             data["omitted_bytes"] = sum(len(str(text)) * 3 // 4 for text in sound.values())
             self.has_sound = self.has_sound or bool(sound)
@@ -174,9 +179,9 @@ class _Log:
             item.data |= single.rest(event, "type", "transcript", "item_id", "event_id")
         elif kind == "conversation.item.truncated":
             self._item(event, "agent").truncated = True
-        elif _SAID_BY_AGENT.fullmatch(kind):
+        elif kind in _SAID_BY_AGENT:
             self._spoken(event).text = event.text("transcript", "text")
-        elif re.fullmatch(r"response\.(?:output_)?audio\.(?:delta|done)", kind):
+        elif kind in _HEARD_OF_AGENT:
             self._spoken(event)
 
     def _spoken(self, event: Fields) -> Item:
