@@ -22,8 +22,9 @@ from tests.unit.test_formats_vcon_envelope import UUID, encrypted, signed, signe
 from vault import formats
 from vault.errors import BadInput
 from vault.formats import Source, vcon
+from vault.formats.fields import Notes
 from vault.formats.vcon_speech import Sound
-from vault.formats.vcon_writer import write
+from vault.formats.vcon_writer import rewrite, write
 from vault.model import Event, Participant, Reading, Segment, Timeline
 
 WORDS = """
@@ -86,8 +87,25 @@ def tried(data: bytes) -> None:
                     assert len(inside.open().read()) == inside.size_bytes
                 again = write(reading, uuid=UUID, created_at=datetime(2026, 1, 1, tzinfo=UTC))
                 json.loads(again)
+                rewritten(reading, keys.get("decrypt_key"))
             except BadInput as error:
                 str(error).encode()
+
+
+def rewritten(reading: Reading, key: bytes | None) -> None:
+    """Written over what came, it says the same, or is refused for what cannot be mended."""
+    file = reading.originals[0]
+    document = vcon.contents(file.open, decrypt_key=key).document
+    if document is None:
+        return
+    at = reading.started_at or datetime(2026, 1, 1, tzinfo=UTC)
+    came = json.dumps(document)
+    data = rewrite(document, reading, reading, uuid=UUID, created_at=at)
+    found = vcon.understood("vcon", json.loads(data), file.name, file, Notes())
+    assert [s.text for s in found.timeline.segments] == [
+        s.text for s in reading.timeline.segments
+    ], (came, data)
+    assert found.tags == reading.tags
 
 
 @SLOW_DISK
