@@ -45,7 +45,7 @@ def transcript(
     language: Annotated[str | None, typer.Option(help="Of its words, as in en.")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to write.")] = None,
     format: Annotated[
-        str | None, typer.Option(help="Of what is written: txt, srt, vtt, docx [txt].")
+        str | None, typer.Option(help="Of what is written: txt (the default), srt, vtt, docx.")
     ] = None,
 ) -> None:
     """Show what was said, made readable, and sum it up; with -o write it. What is stored stays.
