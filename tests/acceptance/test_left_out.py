@@ -199,13 +199,17 @@ def test_what_was_said_here_is_not_in_a_recording_and_that_is_told(
 
 
 def test_an_id_that_could_be_a_path_is_written_as_a_custom_field(
-    room: Room, tmp_path: Path
+    room: Room, fixtures_folder: Path, tmp_path: Path
 ) -> None:
     bundle = recordings.bundle(tmp_path / "b", ["one", "two"])
     (session,) = deposit(room, [bundle], Terms(external_id="a/b"), wait=False).sessions
     out(room, session.id, "promptkit", tmp_path / "a.json")
     metadata = json.loads((tmp_path / "a.json").read_text())["metadata"]
     assert (metadata["session_id"], metadata["custom"]) == (session.id, {"external_id": "a/b"})
+    own = fixtures_folder / "promptkit/pk-dev-interruption/pk-dev-interruption.recording.json"
+    (session,) = deposit(room, [own], Terms(external_id="a/b"), wait=False).sessions
+    out(room, session.id, "promptkit", tmp_path / "b.json")
+    assert json.loads((tmp_path / "b.json").read_text()) == json.loads(own.read_text())
 
 
 # --- VoiceMode ---------------------------------------------------------------------------

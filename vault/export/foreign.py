@@ -39,7 +39,7 @@ def promptkit(record: Record, order: Order, *, lines: bool) -> Iterator[bytes]:
     _said_here(record, order, _added(record) if own else session.timeline.annotations)
     options = order.promptkit or promptkit_writer.Options()
     if not is_safe_id(session.external_id):  # the loader makes a file's name of it
-        if session.external_id is not None:
+        if session.external_id is not None and not own:  # one of its own has its own id still
             custom = {"external_id": session.external_id, **(options.custom or {})}
             options = replace(options, custom=custom)
         session = replace(session, external_id=record.id)
