@@ -10,11 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests import servers
-from tests.conformance.faults import Faults
 from vault.ports import ObjectStore
-from vault.storage import open_store
+from vault.storage import calls, open_store
 from vault.storage.bucket import BucketStore
-from vault.storage.calls import Calls
 
 EVERY = ("file", "s3", "minio")
 S3_ALIKE = ("s3", "minio")
@@ -77,24 +75,32 @@ def bucket_url(kind: str, endpoint: str, bucket: str, prefix: str = PREFIX) -> s
 
 
 def impatient(
-    kind: str, faults: Faults, bucket: str, patch: pytest.MonkeyPatch, *, seconds: float = 10
+    kind: str,
+    endpoint: str,
+    bucket: str,
+    patch: pytest.MonkeyPatch,
+    *,
+    seconds: float = 10,
+    attempts: int = 3,
 ) -> ObjectStore:
-    """The same adapter behind the proxy: three attempts, each waiting `seconds` for an answer."""
-    url = bucket_url(kind, faults.endpoint, bucket)
-    calls: Calls
+    """The same adapter on another endpoint: so many attempts, each waiting `seconds`."""
+    url = bucket_url(kind, endpoint, bucket)
+    made: calls.Calls
     if kind == "s3":
         from vault.storage.s3 import Boto3Calls
 
         with patch.context() as meanwhile:
-            meanwhile.setenv("AWS_ENDPOINT_URL_S3", faults.endpoint)
-            calls = Boto3Calls(url, bucket, timeout_seconds=seconds, attempts=3)
-            assert calls._client.meta.endpoint_url == faults.endpoint  # read at the first use
+            meanwhile.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+            made = Boto3Calls(url, bucket, timeout_seconds=seconds, attempts=attempts)
+            assert made._client.meta.endpoint_url == endpoint  # read at the first use
     else:
         from vault.storage.minio import MinioCalls
 
-        host = urlsplit(faults.endpoint).netloc
-        calls = MinioCalls(url, host, bucket, secure=False, timeout_seconds=seconds, attempts=3)
-    return BucketStore(url, calls, PREFIX)
+        host, secure = urlsplit(endpoint).netloc, endpoint.startswith("https:")
+        made = MinioCalls(
+            url, host, bucket, secure=secure, timeout_seconds=seconds, attempts=attempts
+        )
+    return BucketStore(url, made, PREFIX)
 
 
 def opened(request: pytest.FixtureRequest, tmp_path: Path, patch: pytest.MonkeyPatch) -> Shelf:

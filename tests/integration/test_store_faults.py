@@ -43,9 +43,10 @@ def remote(faults: Faults, bucket: str, tmp_path: Path) -> Home:
 def room(
     remote: Home, faults: Faults, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Room]:
-    """Its room, with a store that waits a second for an answer and asks three times."""
+    """Its room, with a store that waits two seconds for an answer and asks three times."""
     with remote.room() as opened:
-        yield replace(opened, store=impatient("s3", faults, bucket, monkeypatch, seconds=1))
+        store = impatient("s3", faults.endpoint, bucket, monkeypatch, seconds=2)
+        yield replace(opened, store=store)
 
 
 def nothing_is_half_stored(room: Room, faults: Faults) -> None:

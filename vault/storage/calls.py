@@ -7,7 +7,7 @@ a `name` is the object's whole name in the bucket.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -16,6 +16,14 @@ from vault.ports import Lock
 
 #: What S3 calls the only version of an object in a bucket without versions.
 UNVERSIONED = "null"
+#: What a client is given: how long one answer may take, how often one thing is asked in all,
+#: and how many connections are kept.
+TIMEOUT_SECONDS = 60.0
+ATTEMPTS = 4
+CONNECTIONS = 32
+#: Where a listing begins: at a name, and a version of it.
+Marker = tuple[str, str]
+START: Marker = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,28 @@ class Entry:
     version: str
     size_bytes: int
     stored_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some versions, and where the listing goes on; None if it does not."""
+
+    entries: Sequence[Entry]
+    then: Marker | None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An answer whose body is an object's: what it says of itself, believed by nobody yet.
+
+    `read` gives at most so many bytes, none at the end. `close` may be called at any time.
+    """
+
+    version: str
+    content_range: str
+    size_bytes: int | None
+    read: Callable[[int], bytes]
+    close: Callable[[], None]
 
 
 class Calls(Protocol):
@@ -67,11 +97,10 @@ class Calls(Protocol):
         """Some of the uploads under way, as (name, id); empty if there are none."""
         ...
 
-    def read(self, name: str, version: str, start: int, stop: int | None) -> Iterator[bytes]:
-        """The bytes [start, stop) in blocks of at most 1 MiB.
+    def read(self, name: str, version: str, start: int, stop: int | None) -> Opened:
+        """Asks for the bytes [start, stop): without a range if that is all there are.
 
-        The request is made at once, the body read as it is asked for. Raises an `AnswerError`
-        of status 416 if there is no byte from `start` on.
+        Raises an `AnswerError` of status 416 if there is no byte from `start` on.
         """
         ...
 
@@ -79,8 +108,8 @@ class Calls(Protocol):
         """The version that the store says it found, the newest if none is named."""
         ...
 
-    def versions(self, prefix: str) -> Iterator[Entry]:
-        """Every version under `prefix`, delete markers left out."""
+    def versions(self, prefix: str, after: Marker) -> Page:
+        """The versions under `prefix` that come after `after`, delete markers left out."""
         ...
 
     def remove(self, name: str, version: str, *, bypass: bool = False) -> None:
@@ -103,6 +132,10 @@ class Calls(Protocol):
         """Set or lift the hold on a version."""
         ...
 
-    def create(self) -> None:
-        """Make the bucket with Object Lock, and so with versions, unless it exists."""
+    def exists(self) -> bool:
+        """Whether there is such a bucket."""
+        ...
+
+    def make(self) -> None:
+        """Make the bucket with Object Lock, and so with versions."""
         ...

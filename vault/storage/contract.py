@@ -14,16 +14,21 @@ BLOCK_BYTES = 1 << 20  # no reader is given more at once
 PROBE_PREFIX = "probe/"
 
 _KEY = re.compile(r"[a-z0-9/._-]{1,200}")
-_MODES = ("governance", "compliance")
+MODES = ("governance", "compliance")  # the stricter one last
 
 
 class LockDroppedError(BackendError):
     """The store answered success to a lock or a legal hold and does not keep it."""
 
 
+def is_key(key: str) -> bool:
+    """Whether `key` can be an object's."""
+    return bool(_KEY.fullmatch(key)) and not {"", ".", ".."}.intersection(key.split("/"))
+
+
 def checked_key(key: str) -> str:
     """`key`, if it is one. Raises `ValueError`: keys are made by us, so a bad one is a mistake."""
-    if not _KEY.fullmatch(key) or any(step in ("", ".", "..") for step in key.split("/")):
+    if not is_key(key):
         raise ValueError("An object key is made of [a-z0-9/._-], at most 200, without empty steps.")
     return key
 
@@ -53,7 +58,7 @@ def checked_range(start: int, stop: int | None) -> bool:
 
 def whole_seconds(lock: Lock) -> Lock:
     """`lock`, later by less than a second: stores keep no fractions. `ValueError` if malformed."""
-    if lock.mode not in _MODES or lock.until.tzinfo is None:
+    if lock.mode not in MODES or lock.until.tzinfo is None:
         raise ValueError("A lock is governance or compliance, until an aware instant.")
     until = lock.until.astimezone(UTC)
     if until.microsecond:
@@ -66,7 +71,7 @@ def covers(found: Lock | None, wanted: Lock) -> bool:
     return (
         found is not None
         and found.until >= wanted.until
-        and _MODES.index(found.mode) >= _MODES.index(wanted.mode)
+        and MODES.index(found.mode) >= MODES.index(wanted.mode)
     )
 
 

@@ -15,6 +15,14 @@ FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 
 _PASSING = frozenset({errno.EAGAIN, errno.EINTR, errno.ESTALE, errno.ETIMEDOUT, errno.EBUSY})
+_ADVICE = {
+    errno.ENOSPC: "make room on its disk",
+    errno.EDQUOT: "raise its quota",
+    errno.EROFS: "mount it so that it can be written to",
+    errno.EACCES: "let strongroom's user own it",
+    errno.EPERM: "let strongroom's user own it",
+    errno.EIO: "its disk fails; the system's log says why",
+}
 
 
 @contextlib.contextmanager
@@ -25,9 +33,12 @@ def translated() -> Iterator[None]:
     except FileNotFoundError as error:
         raise NotFound("The store has no such object or version.") from error
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else type(error).__name__
+        number = error.errno or 0
+        reason = os.strerror(number) if number else type(error).__name__
+        advice = f": {_ADVICE[number]}" if number in _ADVICE else ""
         raise BackendError(
-            f"The store's folder cannot be used: {reason}.", retryable=error.errno in _PASSING
+            f"The store's folder cannot be used ({reason}){advice}.",
+            retryable=number in _PASSING,
         ) from error
 
 

@@ -9,31 +9,28 @@ from __future__ import annotations
 import base64
 import contextlib
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias, cast
 from urllib.parse import SplitResult
-from xml.etree.ElementTree import ParseError
 
 import urllib3
 from minio import Minio
 from minio.credentials.providers import EnvAWSProvider
-from minio.datatypes import ListMultipartUploadsResult, Part
+from minio.datatypes import ListMultipartUploadsResult, Object, Part, parse_list_objects
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 from minio.helpers import genheaders
 from minio.retention import Retention
 
 from vault.errors import BackendError, NotFound, UsageError
 from vault.ports import Lock
+from vault.storage import calls
+from vault.storage.answers import BoundedPools, make_room
 from vault.storage.bucket import BucketStore
-from vault.storage.calls import UNVERSIONED, Entry
-from vault.storage.contract import BLOCK_BYTES, folder
-from vault.storage.failures import AnswerError, answered, nonsense, silent
+from vault.storage.contract import folder
+from vault.storage.failures import UNREADABLE, answered, nonsense, silent, untrusted
 
-TIMEOUT_SECONDS = 60.0
-ATTEMPTS = 4
-CONNECTIONS = 32
 _BUSY = (408, 429, 500, 502, 503, 504)
 
 Fields: TypeAlias = dict[str, str | list[str] | tuple[str]]
@@ -75,10 +72,6 @@ class _Client(Minio):
         made = self._complete_multipart_upload(bucket, name, upload, parts)
         return (made.version_id or "") if made.etag else None
 
-    def uploads(self, bucket: str, prefix: str) -> ListMultipartUploadsResult:
-        """The first page of uploads under way."""
-        return self._list_multipart_uploads(bucket, prefix=prefix)
-
 
 class MinioCalls:
     """The operations on one bucket; see `vault.storage.calls.Calls`.
@@ -94,8 +87,8 @@ class MinioCalls:
         bucket: str,
         *,
         secure: bool,
-        timeout_seconds: float = TIMEOUT_SECONDS,
-        attempts: int = ATTEMPTS,
+        timeout_seconds: float = calls.TIMEOUT_SECONDS,
+        attempts: int = calls.ATTEMPTS,
     ) -> None:
         self._store = store
         self._host = host
@@ -115,19 +108,17 @@ class MinioCalls:
 
     @cached_property
     def _client(self) -> _Client:
-        pool = urllib3.PoolManager(
-            maxsize=CONNECTIONS,
+        pool = BoundedPools(
+            maxsize=calls.CONNECTIONS,
             retries=self._retries,
             timeout=urllib3.Timeout(
                 connect=min(self._timeout_seconds, 10), read=self._timeout_seconds
             ),
         )
-        credentials = EnvAWSProvider()
+        keys = EnvAWSProvider()
         try:
-            credentials.retrieve()
-            return _Client(
-                self._host, secure=self._secure, credentials=credentials, http_client=pool
-            )
+            keys.retrieve()
+            return _Client(self._host, secure=self._secure, credentials=keys, http_client=pool)
         except ValueError as error:
             raise BackendError(
                 f"{self._store} cannot be asked: check its host, AWS_ACCESS_KEY_ID and "
@@ -153,7 +144,10 @@ class MinioCalls:
 
     def start(self, name: str, lock: Lock | None) -> str:
         with self._translated():
-            return self._client.start(self._bucket, name, _headers(lock))
+            upload = self._client.start(self._bucket, name, _headers(lock))
+        if not upload:
+            raise nonsense(self._store, "no UploadId")
+        return upload
 
     def send_part(self, name: str, upload: str, number: int, body: bytearray) -> str:
         query: Fields = {"partNumber": str(number), "uploadId": upload}
@@ -173,11 +167,15 @@ class MinioCalls:
             self._ask("DELETE", name, query={"uploadId": upload})
 
     def uploads(self, prefix: str) -> Sequence[tuple[str, str]]:
+        query: Fields = {"uploads": "", "prefix": prefix, "encoding-type": "url"}
+        answer = self._ask("GET", "", query=query)
+        if b"ListMultipartUploadsResult" not in answer.data:  # which minio-py does not look for
+            raise nonsense(self._store, "no list of uploads")
         with self._translated():
-            page = self._client.uploads(self._bucket, prefix)
-        return [(upload.object_name, upload.upload_id or "") for upload in page.uploads]
+            listed = ListMultipartUploadsResult(answer).uploads
+            return [(upload.object_name, upload.upload_id or "") for upload in listed]
 
-    def read(self, name: str, version: str, start: int, stop: int | None) -> Iterator[bytes]:
+    def read(self, name: str, version: str, start: int, stop: int | None) -> calls.Opened:
         whole = start == 0 and stop is None
         last = "" if stop is None else str(stop - 1)
         wanted: Fields = {} if whole else {"Range": f"bytes={start}-{last}"}
@@ -185,45 +183,42 @@ class MinioCalls:
             answer = self._client.get_object(
                 self._bucket, name, request_headers=wanted, version_id=version
             )
-        found = answer.headers.get("content-range", "")
-        if not whole and not found.startswith(f"bytes {start}-"):
-            answer.close()
-            raise nonsense(self._store, "another range than the one asked for")
-        if (answer.headers.get("x-amz-version-id") or UNVERSIONED) != version:
-            answer.close()
-            raise NotFound(f"{self._store} has no such object or version.")
-        return self._blocks(answer)
+            length = answer.headers.get("content-length")
+            size = None if length is None else int(length)
+        make_room(answer, size or 0)
 
-    def _blocks(self, answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-        whole = False
-        try:
-            while True:
-                with self._translated():
-                    block = answer.read(BLOCK_BYTES)
-                if not block:
-                    whole = True
-                    return
-                yield block
-        finally:
-            if not whole:
-                answer.close()  # what was not read must not meet the next request
+        def read(size: int) -> bytes:
+            with self._translated():
+                return answer.read(size)
+
+        def close() -> None:
+            answer.close()  # what was not read must not meet the next request
             answer.release_conn()
 
-    def head(self, name: str, version: str | None = None) -> Entry:
+        found = answer.headers.get("x-amz-version-id") or calls.UNVERSIONED
+        return calls.Opened(found, answer.headers.get("content-range", ""), size, read, close)
+
+    def head(self, name: str, version: str | None = None) -> calls.Entry:
         with self._translated():
             found = self._client.stat_object(self._bucket, name, version_id=version)
-        stored_at = self._instant(found.last_modified)
-        return Entry(name, found.version_id or UNVERSIONED, found.size or 0, stored_at)
+            return self._entry(found, name)
 
-    def versions(self, prefix: str) -> Iterator[Entry]:
+    def versions(self, prefix: str, after: calls.Marker) -> calls.Page:
+        query: Fields = {"versions": "", "prefix": prefix, "encoding-type": "url"}
+        if after[0]:
+            query |= {"key-marker": after[0], "version-id-marker": after[1]}
+        answer = self._ask("GET", "", query=query)
         with self._translated():
-            for found in self._client.list_objects(
-                self._bucket, prefix=prefix, recursive=True, include_version=True
-            ):
-                if not found.is_delete_marker:
-                    at = self._instant(found.last_modified)
-                    version = found.version_id or UNVERSIONED
-                    yield Entry(found.object_name or "", version, found.size or 0, at)
+            listed, goes_on, key, version = parse_list_objects(answer)
+            kept = (found for found in listed if not found.is_delete_marker)
+            entries = [self._entry(found, found.object_name or "") for found in kept]
+        return calls.Page(entries, (key or "", version or "") if goes_on else None)
+
+    def _entry(self, found: Object, name: str) -> calls.Entry:
+        if found.last_modified is None or found.size is None:
+            raise nonsense(self._store, "an object without a time or a length")
+        at = found.last_modified.astimezone(UTC)
+        return calls.Entry(name, found.version_id or calls.UNVERSIONED, found.size, at)
 
     def remove(self, name: str, version: str, *, bypass: bool = False) -> None:
         passing: Fields = {"x-amz-bypass-governance-retention": "true"} if bypass else {}
@@ -232,9 +227,9 @@ class MinioCalls:
     def retention(self, name: str, version: str) -> Lock | None:
         with self._translated():
             found = self._client.get_object_retention(self._bucket, name, version)
-        if found is None:
-            return None
-        return Lock(found.mode.lower(), found.retain_until_date.astimezone(UTC))
+            if found is None:
+                return None
+            return Lock(found.mode.lower(), found.retain_until_date.astimezone(UTC))
 
     def retain(self, name: str, version: str, lock: Lock) -> None:
         wanted = Retention(lock.mode.upper(), lock.until)
@@ -246,22 +241,18 @@ class MinioCalls:
             return bool(self._client.is_object_legal_hold_enabled(self._bucket, name, version))
 
     def set_legal_hold(self, name: str, version: str, *, on: bool) -> None:
+        client = self._client
         with self._translated():
-            if on:
-                self._client.enable_object_legal_hold(self._bucket, name, version)
-            else:
-                self._client.disable_object_legal_hold(self._bucket, name, version)
+            turn = client.enable_object_legal_hold if on else client.disable_object_legal_hold
+            turn(self._bucket, name, version)
 
-    def create(self) -> None:
+    def exists(self) -> bool:
         with self._translated():
-            exists = self._client.bucket_exists(self._bucket)
-        if not exists:
-            try:
-                with self._translated():
-                    self._client.make_bucket(self._bucket, object_lock=True)
-            except AnswerError as error:
-                if error.code != "BucketAlreadyOwnedByYou":
-                    raise
+            return self._client.bucket_exists(self._bucket)
+
+    def make(self) -> None:
+        with self._translated():
+            self._client.make_bucket(self._bucket, object_lock=True)
 
     def _ask(
         self,
@@ -284,11 +275,6 @@ class MinioCalls:
             raise nonsense(self._store, "no ETag")
         return etag
 
-    def _instant(self, at: datetime | None) -> datetime:
-        if at is None:
-            raise nonsense(self._store, "an object without a time")
-        return at.astimezone(UTC)
-
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
         try:
@@ -300,11 +286,11 @@ class MinioCalls:
         except InvalidResponseError as error:
             status = error._code  # noqa: SLF001 - the only place where it keeps the status
             raise answered(self._store, status, "") from error
-        except urllib3.exceptions.SSLError as error:
-            raise BackendError(f"{self._store}: its certificate cannot be trusted.") from error
         except urllib3.exceptions.HTTPError as error:
+            if isinstance(getattr(error, "reason", error), urllib3.exceptions.SSLError):
+                raise untrusted(self._store) from error
             raise silent(self._store, error) from error
-        except (MinioException, ParseError, ValueError) as error:
+        except (MinioException, *UNREADABLE) as error:
             raise nonsense(self._store, "what it sent is not S3") from error
 
 

@@ -12,26 +12,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import SplitResult, quote, urlsplit
 
 import boto3
+import urllib3
 from botocore import exceptions as aws
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
-from vault.errors import BackendError, NotFound, UsageError
+from vault.errors import BackendError, NotFound, StrongroomError, UsageError
 from vault.ports import Lock
+from vault.storage import calls
+from vault.storage.answers import bounded, make_room, refuse_entities
 from vault.storage.bucket import BucketStore
-from vault.storage.calls import UNVERSIONED, Entry
-from vault.storage.contract import BLOCK_BYTES, folder
-from vault.storage.failures import AnswerError, answered, nonsense, silent
-
-TIMEOUT_SECONDS = 60.0
-ATTEMPTS = 4
-CONNECTIONS = 32
+from vault.storage.contract import folder
+from vault.storage.failures import UNREADABLE, answered, nonsense, silent, untrusted
 
 
 def connect(address: SplitResult, *, home: Path) -> BucketStore:  # noqa: ARG001 - one table, one call
@@ -55,8 +53,8 @@ class Boto3Calls:
         store: str,
         bucket: str,
         *,
-        timeout_seconds: float = TIMEOUT_SECONDS,
-        attempts: int = ATTEMPTS,
+        timeout_seconds: float = calls.TIMEOUT_SECONDS,
+        attempts: int = calls.ATTEMPTS,
     ) -> None:
         self._store = store
         self._bucket = bucket
@@ -65,7 +63,7 @@ class Boto3Calls:
             "connect_timeout": min(timeout_seconds, 10),
             "read_timeout": timeout_seconds,
             "retries": {"mode": "standard", "total_max_attempts": attempts},
-            "max_pool_connections": CONNECTIONS,
+            "max_pool_connections": calls.CONNECTIONS,
             "tcp_keepalive": True,
             # Our bytes are sealed, signed and hashed already: no CRC on top.
             "request_checksum_calculation": "when_required",
@@ -78,19 +76,42 @@ class Boto3Calls:
 
     @cached_property
     def _client(self) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
-        with self._translated():
-            path_style = Config(**self._config, s3={"addressing_style": "path"})
-            client = self._session.client("s3", config=path_style)
-            host = urlsplit(client.meta.endpoint_url).hostname or ""
-            if host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
-                # A second one where that is no matter: making it takes some 40 ms.
-                return self._session.client("s3", config=Config(**self._config))
-            self._origin = client.meta.endpoint_url
-            return client
+        try:
+            client = self._made()
+        except (aws.BotoCoreError, ValueError) as error:
+            raise self._unasked(error) from error
+        pools = self._http_of(client)._pool_classes_by_scheme  # noqa: SLF001 - kept nowhere else
+        pools.update(bounded(pools))
+        client.meta.events.register("before-send.s3", self._sent)
+        return client
+
+    def _made(self) -> Any:  # noqa: ANN401 - as above
+        path_style = Config(**self._config, s3={"addressing_style": "path"})
+        client = self._session.client("s3", config=path_style)
+        host = urlsplit(client.meta.endpoint_url).hostname or ""
+        if host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
+            # A second one where that is no matter: making it takes some 40 ms.
+            return self._session.client("s3", config=Config(**self._config))
+        self._origin = client.meta.endpoint_url
+        return client
 
     @cached_property
     def _session(self) -> boto3.session.Session:
         return boto3.session.Session()
+
+    @staticmethod
+    def _http_of(client: Any) -> Any:  # noqa: ANN401 - as above
+        """The client's own connections, with its proxies, certificates and time limits."""
+        return client._endpoint.http_session  # noqa: SLF001 - kept nowhere else
+
+    def _sent(self, request: Any, **_: object) -> Any:  # noqa: ANN401 - botocore's own
+        """Sends what botocore has made, in its place, and looks at the answer before it does."""
+        answer = self._http_of(self._client).send(request)
+        if self._origin and 300 <= answer.status_code < 400:  # it would ask where to, for ever
+            raise answered(self._store, answer.status_code, "")
+        if not request.stream_output or answer.status_code >= 300:
+            refuse_entities(answer.content)
+        return answer
 
     def put(
         self,
@@ -118,17 +139,15 @@ class Boto3Calls:
         Answers the headers of a plain yes. Anything else is None, and the same put made the
         long way repeats it where that helps and says what is wrong where it does not.
         """
-        credentials, region = self._session.get_credentials(), self._client.meta.region_name
-        if not self._origin or credentials is None or not region:
-            return None
         headers = {"x-amz-checksum-sha256": declared, "Content-Type": "application/octet-stream"}
-        url = f"{self._origin}/{self._bucket}/{quote(name)}"
-        request = AWSRequest("PUT", url, headers, body)
         try:
+            credentials, region = self._session.get_credentials(), self._client.meta.region_name
+            if not self._origin or credentials is None or not region:
+                return None
+            url = f"{self._origin}/{self._bucket}/{quote(name)}"
+            request = AWSRequest("PUT", url, headers, body)
             S3SigV4Auth(credentials.get_frozen_credentials(), "s3", region).add_auth(request)
-            # The client's own connections, with its proxies, certificates and time limits.
-            http = self._client._endpoint.http_session  # noqa: SLF001 - kept nowhere else
-            answer = http.send(request.prepare())
+            answer = self._sent(request.prepare())
         except aws.BotoCoreError:
             return None
         stored: Mapping[str, str] = answer.headers
@@ -157,47 +176,42 @@ class Boto3Calls:
     def uploads(self, prefix: str) -> Sequence[tuple[str, str]]:
         answer = self._ask("list_multipart_uploads", Prefix=prefix)
         self._told(answer, "IsTruncated")
-        return [(upload["Key"], upload["UploadId"]) for upload in answer.get("Uploads", ())]
+        with self._translated():
+            return [(upload["Key"], upload["UploadId"]) for upload in answer.get("Uploads", ())]
 
-    def read(self, name: str, version: str, start: int, stop: int | None) -> Iterator[bytes]:
+    def read(self, name: str, version: str, start: int, stop: int | None) -> calls.Opened:
         whole = start == 0 and stop is None
         wanted = {} if whole else {"Range": f"bytes={start}-{'' if stop is None else stop - 1}"}
         answer = self._ask("get_object", name, VersionId=version, **wanted)
-        if not whole and not answer.get("ContentRange", "").startswith(f"bytes {start}-"):
-            answer["Body"].close()
-            raise nonsense(self._store, "another range than the one asked for")
-        if answer.get("VersionId", UNVERSIONED) != version:
-            answer["Body"].close()
-            raise NotFound(f"{self._store} has no such object or version.")
-        return self._blocks(answer["Body"])
+        body, size = answer["Body"], answer.get("ContentLength")
+        make_room(body._raw_stream, size or 0)  # noqa: SLF001 - kept nowhere else
 
-    def _blocks(self, body: Any) -> Iterator[bytes]:  # noqa: ANN401 - botocore's stream
-        try:
-            while True:
-                with self._translated():
-                    block = body.read(BLOCK_BYTES)
-                if not block:
-                    return
-                yield block
-        finally:
-            body.close()
+        def read(size: int) -> bytes:
+            with self._translated():
+                return cast("bytes", body.read(size))
 
-    def head(self, name: str, version: str | None = None) -> Entry:
+        found = str(answer.get("VersionId") or calls.UNVERSIONED)
+        return calls.Opened(found, answer.get("ContentRange", ""), size, read, body.close)
+
+    def head(self, name: str, version: str | None = None) -> calls.Entry:
         asked = {"VersionId": version} if version else {}
         found = self._ask("head_object", name, **asked)
-        stored_at = self._told(found, "LastModified").astimezone(UTC)
-        size = self._told(found, "ContentLength")
-        return Entry(name, found.get("VersionId", UNVERSIONED), size, stored_at)
+        return self._entry(found, name, self._told(found, "ContentLength"))
 
-    def versions(self, prefix: str) -> Iterator[Entry]:
+    def versions(self, prefix: str, after: calls.Marker) -> calls.Page:
+        marker = {"KeyMarker": after[0], "VersionIdMarker": after[1]} if after[0] else {}
+        page = self._ask("list_object_versions", Prefix=prefix, **marker)
+        goes_on = self._told(page, "IsTruncated")  # an answer without it is no listing
         with self._translated():
-            pages = self._client.get_paginator("list_object_versions")
-            for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
-                self._told(page, "IsTruncated")  # an answer without it is no listing
-                for found in page.get("Versions", ()):
-                    stored_at = found["LastModified"].astimezone(UTC)
-                    version = found.get("VersionId", UNVERSIONED)
-                    yield Entry(found["Key"], version, found["Size"], stored_at)
+            listed = page.get("Versions", ())
+            entries = [self._entry(found, found["Key"], found["Size"]) for found in listed]
+            then = page.get("NextKeyMarker", ""), page.get("NextVersionIdMarker", "")
+        return calls.Page(entries, then if goes_on else None)
+
+    def _entry(self, found: dict[str, Any], name: str, size: int) -> calls.Entry:
+        with self._translated():
+            at = self._told(found, "LastModified").astimezone(UTC)
+        return calls.Entry(name, found.get("VersionId") or calls.UNVERSIONED, size, at)
 
     def remove(self, name: str, version: str, *, bypass: bool = False) -> None:
         passing = {"BypassGovernanceRetention": True} if bypass else {}
@@ -207,7 +221,8 @@ class Boto3Calls:
         found = self._ask("get_object_retention", name, VersionId=version).get("Retention")
         if not found or "Mode" not in found:
             return None
-        return Lock(found["Mode"].lower(), found["RetainUntilDate"].astimezone(UTC))
+        with self._translated():
+            return Lock(found["Mode"].lower(), found["RetainUntilDate"].astimezone(UTC))
 
     def retain(self, name: str, version: str, lock: Lock) -> None:
         wanted = {"Mode": lock.mode.upper(), "RetainUntilDate": lock.until}
@@ -221,19 +236,18 @@ class Boto3Calls:
         status = {"Status": "ON" if on else "OFF"}
         self._ask("put_object_legal_hold", name, VersionId=version, LegalHold=status)
 
-    def create(self) -> None:
+    def exists(self) -> bool:
         try:
             self._ask("head_bucket")
         except NotFound:
-            region = self._client.meta.region_name
-            where = {"LocationConstraint": region}
-            elsewhere = region not in (None, "us-east-1", "aws-global")
-            arguments = {"CreateBucketConfiguration": where} if elsewhere else {}
-            try:
-                self._ask("create_bucket", None, ObjectLockEnabledForBucket=True, **arguments)
-            except AnswerError as error:
-                if error.code != "BucketAlreadyOwnedByYou":
-                    raise
+            return False
+        return True
+
+    def make(self) -> None:
+        region = self._client.meta.region_name
+        elsewhere = region not in (None, "us-east-1", "aws-global")
+        where = {"CreateBucketConfiguration": {"LocationConstraint": region}} if elsewhere else {}
+        self._ask("create_bucket", None, ObjectLockEnabledForBucket=True, **where)
 
     def _ask(self, operation: str, name: str | None = None, **arguments: object) -> dict[str, Any]:
         """One operation on the bucket, or on the object `name` in it."""
@@ -247,7 +261,7 @@ class Boto3Calls:
 
     def _told(self, answer: dict[str, Any], field: str) -> Any:  # noqa: ANN401 - of any type
         """What the answer says in `field`, which no S3 leaves out."""
-        if field not in answer:
+        if answer.get(field) in (None, ""):
             raise nonsense(self._store, f"no {field}")
         return answer[field]
 
@@ -260,15 +274,22 @@ class Boto3Calls:
             code = str(error.response.get("Error", {}).get("Code", ""))
             raise answered(self._store, status, "" if code.isdigit() else code) from error
         except aws.SSLError as error:
-            raise BackendError(f"{self._store}: its certificate cannot be trusted.") from error
+            raise untrusted(self._store) from error
         except (aws.HTTPClientError, aws.ConnectionError, aws.IncompleteReadError) as error:
+            if isinstance(inner := error.kwargs.get("error"), StrongroomError):
+                raise inner from error
+            raise silent(self._store, error) from error
+        except urllib3.exceptions.HTTPError as error:  # met while it read what an error says
             raise silent(self._store, error) from error
         except ResponseParserError as error:
             raise nonsense(self._store, "what it sent is not S3") from error
-        except (aws.BotoCoreError, ValueError) as error:
-            # Before anything was sent: no credentials, a bad endpoint, an unreadable profile.
-            message = f"{self._store} cannot be asked ({type(error).__name__}): check AWS_*."
-            raise BackendError(message) from error
+        except aws.BotoCoreError as error:  # before anything was sent: no credentials, say
+            raise self._unasked(error) from error
+        except UNREADABLE as error:
+            raise nonsense(self._store, "what it sent is not S3") from error
+
+    def _unasked(self, error: Exception) -> BackendError:
+        return BackendError(f"{self._store} cannot be asked ({type(error).__name__}): check AWS_*.")
 
 
 def _locking(lock: Lock | None) -> dict[str, object]:
