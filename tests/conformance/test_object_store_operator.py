@@ -6,7 +6,7 @@ import contextlib
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -82,11 +82,12 @@ class TestRefusals:
             store = impatient(kind, server, monkeypatch)
             body = f"<Error><Code>{code}</Code></Error>".encode() if code else b""
             server.always(whole(body, "Content-Type: application/xml", status=status))
-            for attempt in (
+            attempts: list[Callable[[], object]] = [
                 lambda: store.put("k", [b"x"]),
                 lambda: store.put("k", blocks(LARGE)),
                 lambda: store.put("k", [b"x"], lock=Lock("governance", soon())),
-            ):
+            ]
+            for attempt in attempts:
                 with pytest.raises(BackendError, match=advice) as caught:
                     attempt()
                 assert caught.value.retryable == retryable
@@ -123,7 +124,11 @@ class TestProfiles:
         monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
         monkeypatch.setenv("AWS_PROFILE", "ops" if process else "nobody-has-it")
         stranger = open_store(shelf.url, home=ROOT)
-        for attempt in (lambda: stranger.put("k", [b"x"]), lambda: stranger.stat("k")):
+        attempts: list[Callable[[], object]] = [
+            lambda: stranger.put("k", [b"x"]),
+            lambda: stranger.stat("k"),
+        ]
+        for attempt in attempts:
             with pytest.raises(BackendError, match=r"check AWS_\*") as caught:
                 attempt()
             assert not caught.value.retryable

@@ -7,6 +7,7 @@ wrong checksum. Each line of what is found is a `Finding` that `strongroom docto
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -18,6 +19,8 @@ from vault.storage.contract import PROBE_PREFIX, LockDroppedError
 
 LOCK_SECONDS = 120
 STALE_SECONDS = 3600
+#: How many objects of probes one probe looks at: a listing may have no end.
+LEFT_AT_MOST = 10_000
 _ONE, _TWO = b"one", b"two"
 
 
@@ -155,7 +158,7 @@ def _clean_up(store: Probed, folder: str) -> Finding | None:
     """Removes what was put, and what an earlier probe had to leave; a finding if any stays."""
     stale = datetime.now(UTC) - timedelta(seconds=STALE_SECONDS)
     try:
-        for left in list(store.versions(PROBE_PREFIX)):
+        for left in list(itertools.islice(store.versions(PROBE_PREFIX), LEFT_AT_MOST)):
             if left.key.startswith(folder) or left.stored_at < stale:
                 store.discard(left.key, left.version)
     except StrongroomError as error:
