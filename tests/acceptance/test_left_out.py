@@ -149,6 +149,9 @@ def test_a_recording_is_not_written_where_its_blobs_cannot_be(
     (tmp_path / "blobs").write_text("mine")
     with pytest.raises(UsageError, match="blobs is a file"):
         out(room, session, "promptkit", tmp_path / "a.json")
+    with pytest.raises(UsageError, match="no folder"):
+        out(room, session, "promptkit", tmp_path / "missing/a.json")
+    assert not (tmp_path / "missing").exists()
     assert not (tmp_path / "a.json").exists()
     assert (tmp_path / "blobs").read_text() == "mine"
 

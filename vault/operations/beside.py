@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from vault.errors import UsageError
 from vault.export.output import whole_folder
 from vault.export.record import Order, Record, blocks
 from vault.export.writers import Each
@@ -20,18 +19,16 @@ def one(
     """The session as the file at `path`, and the folders beside it with what has to lie there.
 
     What was in those folders stays. Nothing moves into them before the file is whole. Raises
-    `UsageError` where a file has the name of one of them.
+    `UsageError` where a file has the name of one of them, or `path` is no place for a file.
     """
     beside: list[dict[str, Json]] = []
     with ExitStack() as stack:
         scratches: dict[str, Path] = {}
-        for name, original in target.beside(record, order):
+        there = path.parent.is_dir()  # if not, the file itself is refused below
+        for name, original in target.beside(record, order) if there else ():
             folder, _, rest = name.partition("/")
             if folder not in scratches:
-                place = path.parent / folder
-                if place.exists() and not place.is_dir():
-                    raise UsageError(f"{place} is a file, and what lies beside has to go there.")
-                scratches[folder] = stack.enter_context(whole_folder(place))
+                scratches[folder] = stack.enter_context(whole_folder(path.parent / folder))
             written = delivery.into(scratches[folder], rest, blocks(original))
             beside.append({**written, "name": str(path.parent / folder / str(written["name"]))})
         file = delivery.file(target.write(record, order), path, str(path))
