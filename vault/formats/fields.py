@@ -165,12 +165,11 @@ class Fields:
     def index(self, key: str) -> int | None:
         """A whole number from 0 to a milliard."""
         value = self.value.get(key)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= INDEX_LIMIT:
+        if type(value) is int and 0 <= value <= INDEX_LIMIT:
+            return value
+        if value is not None:
             self.bad(key, "a small whole number")
-            return None
-        return value
+        return None
 
     def ns(self, *keys: str, unit_ns: int = 10**9) -> int | None:
         """The first of these times that is there, seconds in the source, as nanoseconds.

@@ -208,7 +208,10 @@ def left(fields: Fields, *taken: str) -> dict[str, Json]:
     data = fields.value
     for key in taken:
         data.pop(key, None)
-    return {k: v for k, v in data.items() if v is not None} if None in data.values() else data
+    for value in data.values():
+        if value is None:
+            return {k: v for k, v in data.items() if v is not None}
+    return data
 
 
 def turn(

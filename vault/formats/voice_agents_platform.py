@@ -269,7 +269,3 @@ def _placed(
         data = left(item, "text", "speaker_id")
         segments.append(turn(who, start, end, text, data, index=number))
     return tuple(segments), zero
-
-
-def _speaker(item: Fields) -> tuple[str, str | None]:
-    return item.role("speaker_id")
