@@ -119,6 +119,17 @@ class TestAnswersMadeToHarm:
             assert time.monotonic() - began < 20, asked
             assert server.sent_bytes - sent < 80 << 20, asked
 
+    @pytest.mark.parametrize(
+        ("asked", "status"),
+        [("versions", "200 OK"), ("versions", "403 No"), ("locked", "200 OK"), ("get", "403 No")],
+    )
+    def test_entities_are_refused_before_they_are_read(
+        self, store: ObjectStore, server: Hostile, asked: str, status: str
+    ) -> None:
+        server.always(whole(b"<!DOCTYPE a><a/>", status=status))
+        with pytest.raises(BackendError, match="entities"):
+            ASKED[asked](store)
+
     @pytest.mark.parametrize("asked", ASKED)
     def test_an_answer_that_drips_is_given_up(
         self, store: ObjectStore, server: Hostile, asked: str
