@@ -18,7 +18,7 @@ from tests.conformance.shelves import impatient
 from tests.homes import Home, made
 from vault.errors import BackendError
 from vault.model import SessionFilter
-from vault.operations import fetch, fixity, jobs, retrieve
+from vault.operations import attempt, fetch, fixity, retrieve
 from vault.operations.admission import Terms
 from vault.operations.deposit import deposit
 from vault.operations.room import Room
@@ -101,7 +101,8 @@ def test_a_fault_that_stays_refuses_the_deposit_and_keeps_nothing(
 def test_a_store_that_is_away_while_jobs_run_costs_neither_answer_nor_job(
     room: Room, faults: Faults, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "LEASE_SECONDS", 0.3)
+    monkeypatch.setattr(attempt, "LEASE_SECONDS", 0.3)
+    monkeypatch.setattr(attempt, "_PAUSE_SECONDS", 0.3)
     file = recordings.recording(tmp_path / "a.wav")
     faults.always(503, method="GET")
     outcome = deposit(room, [file], Terms())
