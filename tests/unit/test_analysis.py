@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Sequence
-from types import FrameType
+from functools import partial
 from typing import Any
 
 import pytest
 
+from tests import work
 from vault.errors import UsageError
 from vault.media.measure import Measured
 from vault.model import Event, Json, Segment, Timeline
@@ -368,7 +368,7 @@ def test_sentiment_says_what_it_cannot_do(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("kind", [k for k in KINDS if k != "sentiment"])
 def test_work_grows_with_the_timeline_and_not_with_its_square(kind: str) -> None:
-    def work(count: int) -> int:
+    def analysing(count: int) -> Callable[[], object]:
         segments = tuple(
             Segment(i, "user", f"s{i}", i, count * 9, None, f"w{i}", False, None)
             for i in range(count)
@@ -377,26 +377,6 @@ def test_work_grows_with_the_timeline_and_not_with_its_square(kind: str) -> None
         events = tuple(Event(i, kinds[i % 2], i, {}) for i in range(count))
         answers = tuple(Event(i, "tool_result", count, {}) for i in range(count))
         timeline = Timeline(segments, (*events, *answers))
-        return steps(lambda: analyse(timeline, count * 9, kinds=[kind]))
+        return partial(analyse, timeline, count * 9, kinds=[kind])
 
-    few, many = work(250), work(2000)
-    assert few > 250
-    assert many < few * 8 * 1.5
-
-
-def steps(call: Callable[[], object]) -> int:
-    """How many lines of Python a call runs: the same however busy the machine is."""
-    count = 0
-
-    def trace(_frame: FrameType, what: str, _about: object) -> Any:
-        nonlocal count
-        count += what == "line"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        call()
-    finally:
-        sys.settrace(before)
-    return count
+    assert work.growth(analysing, 250, 2000) < 1.5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -161,22 +160,19 @@ def test_an_error_is_found() -> None:
     assert list(select([wrong, said(1)], Where(error=True))) == [wrong]
 
 
-@pytest.mark.parametrize("pattern", ["(", "a" * 501, r"\1", "((a{1000}){1000}){1000}", "\ud800"])
+@pytest.mark.parametrize(
+    "pattern", ["(", "a" * 501, r"\1", "((a{1000}){1000}){1000}", r"\pL{999}", "\ud800"]
+)
 def test_a_pattern_that_cannot_be_searched_in_bounds_is_refused(pattern: str) -> None:
     with pytest.raises(UsageError):
         list(select([said(0)], Where(pattern=pattern)))
 
 
-@pytest.mark.parametrize("pattern", ["(x+x+)+y", "(x*)*$y", "(.*.*.*.*)=", "x?{200}x{200}"])
-def test_a_pattern_made_to_backtrack_takes_no_time(pattern: str) -> None:
-    rows = [said(0, text="x" * 50_000)]
-    begun = time.process_time()
-    try:
-        found = list(select(rows, Where(pattern=pattern)))
-    except UsageError:
-        return
-    assert len(found) <= 1
-    assert time.process_time() - begun < 2
+@pytest.mark.parametrize("pattern", ["(x+x+)+y", "(x*)*y", "(.*.*.*.*)="])
+def test_a_pattern_made_to_backtrack_is_answered(pattern: str) -> None:
+    # A search that backtracks would never come to the second row.
+    rows = [said(0, text="x" * 50_000), said(1, text="= xxy")]
+    assert list(select(rows, Where(pattern=pattern))) == rows[1:]
 
 
 def test_any_session_has_exchanges() -> None:
