@@ -33,6 +33,8 @@ ORDER = (
 )
 #: A row has these, and nothing else that has a conversation's id does.
 _SOME = frozenset({"timestamp", "type"})
+#: What other sources say of a turn under the names that VoiceMode has for it.
+_SAID = ("model", "voice", "provider", "transport", "language")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -112,8 +114,9 @@ def _own(segment: Segment, made: Mapping[str, Json]) -> dict[str, Json]:
 
 def _foreign(segment: Segment, started_at: datetime, conversation_id: str) -> dict[str, Json]:
     metadata: dict[str, Json] = {"voice_mode_version": WRITER}
-    if isinstance(language := segment.data.get("language"), str):
-        metadata["language"] = language
+    for key in _SAID:
+        if isinstance(value := segment.data.get(key), str):
+            metadata[key] = value
     if segment.speaker is not None or segment.role == "system":
         metadata["speaker"] = segment.speaker or segment.role
     row: dict[str, Json] = {

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from vault.formats.voicemode_rows import seconds
-from vault.formats.voicemode_write import new_id
+from vault.formats.voicemode_write import is_own, new_id
 from vault.model import Json, Timeline
 from vault.replay.pattern import Pattern
 
@@ -58,7 +58,8 @@ def exchanges(
         if at is None and started_at is not None:
             at = started_at + timedelta(microseconds=segment.start_ns // 1000)
         yield Exchange(
-            kind=_text(data.get("type")) or kinds.get(segment.role, segment.role),
+            kind=(_text(data.get("type")) if is_own(segment) else None)
+            or kinds.get(segment.role, segment.role),
             text=segment.text or "",
             at=at,
             duration_ns=length if length or data.get("duration_ms") is not None else None,
