@@ -4,12 +4,13 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check -qq install
-LOCK := $(BIN)/uv pip compile pyproject.toml - --quiet --universal --python-version 3.11 \
+PIN := $(BIN)/uv pip compile - --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links
+LOCK := $(PIN) pyproject.toml
 EXTRAS := --extra postgresql --extra transit --extra pkcs11 --extra encryption --extra sentiment
 ARGS ?=
 
-.PHONY: help setup demo test check bench fuzz lock clean
+.PHONY: help setup demo test check bench fuzz originals lock clean
 
 help:     ## show this
 	@sed -n 's/^\([a-z]*\): .*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -35,6 +36,9 @@ bench: .venv/bench.stamp  ## measure, beside what people would use instead
 fuzz: setup .venv/fuzz.stamp  ## look for inputs that break (make fuzz ARGS="--seconds 600 json wav")
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
+originals: setup .venv/originals.stamp  ## have vcon and VoiceMode themselves read what is exported
+	$(BIN)/python -m tests.originals
+
 # Pins stay as they are unless asked: make lock ARGS=--upgrade
 lock: setup  ## pin every dependency again, with hashes, from pyproject.toml
 	echo 'setuptools>=80' | $(LOCK) $(ARGS) -o requirements.lock
@@ -45,6 +49,8 @@ lock: setup  ## pin every dependency again, with hashes, from pyproject.toml
 		--extra postgresql --extra servers --extra bench
 	echo 'setuptools>=80' | $(LOCK) $(ARGS) -o requirements-fuzz.lock -c requirements-test.lock \
 		--extra fuzz
+	printf 'vcon==0.3.10\nvoice-mode==9.0.1\n' | $(PIN) $(ARGS) -o requirements-originals.lock \
+		--overrides tests/originals/overrides.txt
 
 clean:    ## remove .venv and what tools left behind
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz .import_linter_cache
@@ -58,6 +64,13 @@ clean:    ## remove .venv and what tools left behind
 	@echo "Installing what strongroom needs to run (about a minute) ..."
 	@$(INSTALL) --require-hashes --only-binary :all: -r requirements.lock
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# In a place of its own: vcon asks for an older pytest than the tests do.
+.venv/originals.stamp: requirements-originals.lock .venv/run.stamp
+	@echo "Installing the original tools of $< ..."
+	@$(BIN)/python -m venv --clear .venv/originals
+	@$(subst $(BIN),.venv/originals/bin,$(INSTALL)) --no-deps --require-hashes --only-binary :all: -r $<
 	@touch $@
 
 .venv/%.stamp: requirements-%.lock .venv/run.stamp

@@ -1,0 +1,1 @@
+"""The programs that other formats come from, reading what is written here."""
