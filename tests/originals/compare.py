@@ -71,6 +71,9 @@ def vcon(
     if read.get("sealed"):
         yield "limit", "has no way to open what came encrypted and is passed on"
         return
+    if "broke" in read:
+        yield "wrong", f"the library cannot read it, {read['broke']}"
+        return
     yield from _refused(read, came or {})
     if signed and read["verified"] is None:
         yield "limit", "verifies no payload of more than 256,000 characters (authlib's limit)"

@@ -22,7 +22,15 @@ THEN = {"dialog": ("mediatype", "mimetype"), "attachments": ("purpose", "type")}
 
 def main() -> None:
     key = None if sys.argv[1] == "-" else Path(sys.argv[1]).read_bytes()
-    print(json.dumps({name: read(Path(name), key) for name in sys.argv[2:]}))
+    print(json.dumps({name: tried(Path(name), key) for name in sys.argv[2:]}))
+
+
+def tried(path: Path, key: bytes | None) -> dict[str, Any]:
+    """What is read, or how the library broke on it."""
+    try:
+        return read(path, key)
+    except Exception as error:  # noqa: BLE001  whatever it raises is what it has against the file
+        return {"broke": f"{type(error).__name__}: {error}"}
 
 
 def read(path: Path, key: bytes | None) -> dict[str, Any]:

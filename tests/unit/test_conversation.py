@@ -176,9 +176,10 @@ def test_a_pattern_made_to_backtrack_is_answered(pattern: str) -> None:
 
 
 def test_any_session_has_exchanges() -> None:
+    data = {"model": "m", "type": "message"}  # LiveKit's word; only a log has kinds of exchange
     turns = [
         Segment(0, "user", None, 0, 10**9, None, "hi", False, "a.wav"),
-        Segment(1, "agent", None, 2 * 10**9, 2 * 10**9, None, None, False, None, {"model": "m"}),
+        Segment(1, "agent", None, 2 * 10**9, 2 * 10**9, None, None, False, None, data),
         Segment(2, "system", None, 0, 0, None, None, False, None),
     ]
     first, second, third = exchanges(Timeline(turns), NOON, "id")

@@ -54,10 +54,9 @@ def test_rows_of_unknown_versions_and_without_one_are_written_as_they_were() -> 
 
 
 def test_another_session_becomes_rows_that_voicemode_takes() -> None:
+    told: dict[str, Any] = {"language": "en", "provider": "whisper"}
     turns = [
-        segment(
-            0, "user", "Hello?", data={"language": "en"}, file="a.wav", decoded_ns=2_800_000_000
-        ),
+        segment(0, "user", "Hello?", data=told, file="a.wav", decoded_ns=2_800_000_000),
         segment(1, "agent", "Good evening.", speaker="Nova"),
         segment(2, "system", None),
     ]
@@ -71,7 +70,11 @@ def test_another_session_becomes_rows_that_voicemode_takes() -> None:
             "text": "Hello?",
             "audio_file": "a.wav",
             "duration_ms": 2800,
-            "metadata": {"voice_mode_version": "strongroom", "language": "en"},
+            "metadata": {
+                "voice_mode_version": "strongroom",
+                "provider": "whisper",
+                "language": "en",
+            },
         },
         {
             **common,
