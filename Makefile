@@ -21,7 +21,7 @@ demo: .venv/run.stamp  ## watch the whole story on the packaged sample sessions
 	@$(BIN)/strongroom demo
 
 test: check  ## check, then every test on real servers (make test ARGS="-k deposit")
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile $(ARGS)
 
 check: setup  ## lint, types and the import law
 	$(BIN)/ruff check .
