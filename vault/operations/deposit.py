@@ -27,7 +27,7 @@ from vault.operations.sealing import Sealed
 from vault.operations.storing import Attempt, storing
 from vault.ports import NewSession
 
-_BATCH_SESSIONS = 32
+_BATCH_SESSIONS = 64
 
 
 def deposit(

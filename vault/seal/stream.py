@@ -43,8 +43,11 @@ def fields(*values: str | bytes) -> bytes:
 
     Layout: for each value, its length in bytes as a 4-byte big-endian integer, then the bytes.
     """
-    encoded = [v.encode() if isinstance(v, str) else v for v in values]
-    return b"".join([part for v in encoded for part in (len(v).to_bytes(4, "big"), v)])
+    parts: list[bytes] = []
+    for value in values:
+        encoded = value.encode() if isinstance(value, str) else value
+        parts += len(encoded).to_bytes(4, "big"), encoded
+    return b"".join(parts)
 
 
 def sealed_size(plain_bytes: int) -> int:
