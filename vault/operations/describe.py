@@ -10,6 +10,7 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import Any
 
 from vault.errors import IntegrityError
@@ -122,7 +123,12 @@ def _squeeze(document: dict[str, Any]) -> bytes:
 
 def _fields(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any of our dataclasses
     """The fields of a value by name; unlike `asdict` it copies nothing."""
-    return {f.name: getattr(value, f.name) for f in fields(value)}
+    return {name: getattr(value, name) for name in _names(type(value))}
+
+
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(kind))
 
 
 def _expand(squeezed: bytes) -> dict[str, Any]:
