@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vault.errors import IntegrityError
 from vault.model import (
@@ -28,6 +28,9 @@ from vault.model import (
 )
 from vault.operations.keys import DataKey, Keys
 from vault.seal import pack
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _VERSION = 1
 
@@ -123,11 +126,11 @@ def _squeeze(document: dict[str, Any]) -> bytes:
 
 def _fields(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any of our dataclasses
     """The fields of a value by name; unlike `asdict` it copies nothing."""
-    return {name: getattr(value, name) for name in _names(type(value))}
+    return {name: getattr(value, name) for name in _names(value.__class__)}
 
 
 @cache
-def _names(kind: type[Any]) -> tuple[str, ...]:
+def _names(kind: type[DataclassInstance]) -> tuple[str, ...]:
     return tuple(f.name for f in fields(kind))
 
 
