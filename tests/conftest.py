@@ -30,8 +30,9 @@ FIXTURES = Path(os.environ.get("STRONGROOM_FIXTURES") or ROOT.parent / "shared" 
 settings.register_profile(
     "deep", max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck)
 )
-if profile := os.environ.get("HYPOTHESIS_PROFILE"):
-    settings.load_profile(profile)
+#: A busy machine is no fault of the code.
+settings.register_profile("patient", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "patient")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
