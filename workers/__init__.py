@@ -1,1 +1,1 @@
-"""What runs behind the queue: handlers of jobs, the relay, the Celery application."""
+"""What runs behind the queue: handlers of jobs, and the Celery application that starts them."""
