@@ -148,7 +148,7 @@ def test_a_job_that_kills_its_child_of_the_pool_is_given_up(office: Home, sessio
     with running(office, KILLS) as worker:
         eventually(lambda: all_ended(office, session))
         worker.terminate()
-        assert worker.wait(timeout=20) == 0
+        assert worker.wait(timeout=120) == 0
     is_told(office, session)
 
 

@@ -93,7 +93,7 @@ def tried(data: bytes) -> None:
 
 
 def rewritten(reading: Reading, key: bytes | None) -> None:
-    """Written over what came, it says the same, or is refused for what cannot be mended."""
+    """Written over what came, it says the same, or what does not fit is set aside or refused."""
     file = reading.originals[0]
     document = vcon.contents(file.open, decrypt_key=key).document
     if document is None:
@@ -101,7 +101,10 @@ def rewritten(reading: Reading, key: bytes | None) -> None:
     at = reading.started_at or datetime(2026, 1, 1, tzinfo=UTC)
     came = json.dumps(document)
     data = rewrite(document, reading, reading, uuid=UUID, created_at=at)
-    found = vcon.understood("vcon", json.loads(data), file.name, file, Notes())
+    written = json.loads(data)
+    if any(a.get("purpose") == "unfit" for a in written.get("attachments", ())):
+        return  # what no schema takes is kept there, and no longer read as what it was
+    found = vcon.understood("vcon", written, file.name, file, Notes())
     assert [s.text for s in found.timeline.segments] == [
         s.text for s in reading.timeline.segments
     ], (came, data)
