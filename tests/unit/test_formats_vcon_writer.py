@@ -129,8 +129,7 @@ def test_the_vcon_says_what_the_mapping_asks(tmp_path: Path) -> None:
 
 def test_every_date_is_one_of_rfc_3339(tmp_path: Path) -> None:
     checker = FormatChecker(("date-time", "uuid"))
-    if "date-time" not in checker.checkers:
-        pytest.skip("rfc3339-validator is not installed")
+    assert "date-time" in checker.checkers  # rfc3339-validator, from the lock of the tests
     (reading,) = formats.read(bundle(tmp_path / "b", ["one", "two"]))
     reading = replace(reading, started_at=datetime(2026, 1, 1, 0, 0, 0, 123456, tzinfo=UTC))
     schema = json.loads((Path(vcon.__file__).parent / "vcon.schema.json").read_text())
