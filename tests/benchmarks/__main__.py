@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import importlib
+import multiprocessing
 import os
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 from tests.benchmarks import report
 from tests.benchmarks.depositing import clean_environment
-from tests.benchmarks.measure import Row
 
 #: Each a module beside this one with a function `rows`, quick ones first.
 NAMES = ("starting", "parsing", "sealing", "ranges", "transcoding", "seeking", "disk", "objects")
@@ -29,11 +29,9 @@ def main() -> None:
     os.environ.clear()
     os.environ.update(environment)
     load, began = os.getloadavg()[0], time.monotonic()
-    rows: list[Row] = []
-    for name in chosen:
-        for row in importlib.import_module(f"tests.benchmarks.{name}").rows():
-            rows.append(row)
-            print(f"{row.what}: {row.result}  {row.target}  {row.measured}", file=sys.stderr)
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawn, max_tasks_per_child=1) as alone:
+        rows = [row for found in alone.map(report.rows, chosen) for row in found]
     command = " ".join(["python -m tests.benchmarks", *given.names])
     result = "\n".join((report.circumstances(command, load), "", report.table(rows)))
     print(result)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -22,6 +24,15 @@ PACKAGES = (
 )
 _HEAD = ("What", "Result: median (lowest–highest)", "Target", "Met", "Measured")
 _MET = {True: "yes", False: "**no**", None: ""}
+
+
+def rows(name: str) -> list[Row]:
+    """What the benchmark `name` finds; each row goes to standard error as soon as it is known."""
+    found: list[Row] = []
+    for row in importlib.import_module(f"tests.benchmarks.{name}").rows():
+        found.append(row)
+        print(f"{row.what}: {row.result}  {row.target}  {row.measured}", file=sys.stderr)
+    return found
 
 
 def table(rows: Sequence[Row]) -> str:

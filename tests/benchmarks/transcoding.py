@@ -21,7 +21,7 @@ from vault.operations.room import Room
 from vault.settings import load
 
 SECONDS = 5 * 60
-ROUNDS = 3
+ROUNDS = 7
 
 
 def rows() -> Iterator[Row]:
