@@ -18,7 +18,7 @@ from tests.benchmarks.depositing import deposit
 from tests.benchmarks.measure import Row, at_least, beside, in_turn, ratios, seconds, skipped
 
 LARGE_BYTES = 512_000_000
-LARGE_ROUNDS, SMALL_ROUNDS = 3, 5
+LARGE_ROUNDS, SMALL_ROUNDS = 7, 9
 _BUCKET = "benchmark"
 _count = itertools.count()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableSequence
 from datetime import UTC, timedelta
 
 from vault.errors import BackendError, UsageError
@@ -75,20 +75,33 @@ def covers(found: Lock | None, wanted: Lock) -> bool:
     )
 
 
-def regrouped(blocks: Iterable[Buffer], size: int) -> Iterator[bytearray]:
+def regrouped(
+    blocks: Iterable[Buffer], size: int, spare: MutableSequence[bytearray] | None = None
+) -> Iterator[bytearray]:
     """The same bytes in buffers of exactly `size`, the last one shorter; never an empty one.
 
-    Always copies: a caller may reuse a buffer as soon as it has given the next.
+    Always copies: a caller may reuse a buffer as soon as it has given the next. Buffers of that
+    size in `spare` are taken from there and filled anew, which spares the making of their pages.
     """
-    gathered = bytearray()
+    gathered, used = bytearray(), 0
     for block in blocks:
         rest = memoryview(block).cast("B")
-        while len(gathered) + len(rest) >= size:
-            taken = size - len(gathered)
-            gathered += rest[:taken]
+        while used + len(rest) >= size:
+            taken = size - used
+            _put(gathered, used, rest[:taken])
             rest = rest[taken:]
             yield gathered
-            gathered = bytearray()
-        gathered += rest
-    if gathered:
+            gathered, used = spare.pop() if spare else bytearray(), 0
+        _put(gathered, used, rest)
+        used += len(rest)
+    if used:
+        del gathered[used:]
         yield gathered
+
+
+def _put(gathered: bytearray, used: int, more: memoryview) -> None:
+    """Put `more` behind the first `used` bytes: over what was there, or at the end."""
+    if used == len(gathered):
+        gathered += more
+    else:
+        memoryview(gathered)[used : used + len(more)] = more

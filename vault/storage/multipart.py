@@ -6,9 +6,10 @@ import contextlib
 import hashlib
 import itertools
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableSequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from threading import BoundedSemaphore
 
 from vault.errors import StrongroomError
@@ -48,15 +49,24 @@ class Sender:
         Whatever is raised, by the blocks or by the store, leaves nothing behind: an upload
         that was begun is given up, and the exception passes through.
         """
-        parts = regrouped(blocks, PART_BYTES)
+        spare: deque[bytearray] = deque()
+        parts = regrouped(blocks, PART_BYTES, spare)
         begun = list(itertools.islice(parts, 2))
         if len(begun) < 2:
             body = begun[0] if begun else bytearray()
             sha256 = hashlib.sha256(body).digest()
             return Sent(self._calls.put(name, body, sha256, lock), len(body), sha256)
-        return self._send_parts(name, itertools.chain(_handed_over(begun), parts), lock)
+        parts = itertools.chain(_handed_over(begun), parts)
+        return self._send_parts(name, parts, lock, spare)
 
-    def _send_parts(self, name: str, parts: Iterator[bytearray], lock: Lock | None) -> Sent:
+    def _send_parts(
+        self,
+        name: str,
+        parts: Iterator[bytearray],
+        lock: Lock | None,
+        spare: MutableSequence[bytearray],
+    ) -> Sent:
+        """Send each of `parts`, and put it into `spare` once the store has it."""
         upload = self._calls.start(name, lock)
         under_way: deque[Future[str]] = deque()
         etags: list[str] = []
@@ -66,7 +76,7 @@ class Sender:
                 for number, part in enumerate(parts, 1):
                     self._room.acquire()
                     future = pool.submit(self._calls.send_part, name, upload, number, part)
-                    future.add_done_callback(lambda _: self._room.release())
+                    future.add_done_callback(partial(self._done, part, spare))
                     under_way.append(future)
                     digest.update(part)
                     size += len(part)
@@ -78,6 +88,11 @@ class Sender:
                 self._give_up(name, upload, under_way)
                 raise
         return Sent(version, size, digest.digest())
+
+    def _done(self, part: bytearray, spare: MutableSequence[bytearray], _: Future[str]) -> None:
+        """The store has `part`, or never will: the next one may be written over it."""
+        spare.append(part)
+        self._room.release()
 
     def _give_up(self, name: str, upload: str, under_way: Iterable[Future[str]]) -> None:
         for future in under_way:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import gzip
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
 from functools import cached_property
@@ -16,12 +17,15 @@ from typing import Any, cast
 from urllib.parse import SplitResult, quote, urlsplit
 
 import boto3
+import msgspec
 import urllib3
 from botocore import exceptions as aws
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.loaders import JSONFileLoader
 from botocore.parsers import ResponseParserError
+from botocore.session import get_session
 
 from vault.errors import BackendError, NotFound, StrongroomError, UsageError
 from vault.ports import Lock
@@ -97,7 +101,9 @@ class Boto3Calls:
 
     @cached_property
     def _session(self) -> boto3.session.Session:
-        return boto3.session.Session()
+        session = get_session()
+        session.get_component("data_loader").file_loader = _Models()
+        return boto3.session.Session(botocore_session=session)
 
     @staticmethod
     def _http_of(client: Any) -> Any:  # noqa: ANN401 - as above
@@ -292,12 +298,28 @@ class Boto3Calls:
         return BackendError(f"{self._store} cannot be asked ({type(error).__name__}): check AWS_*.")
 
 
+class _Models(JSONFileLoader):  # type: ignore[misc]  # botocore is untyped
+    """botocore's own description of S3, parsed in a third of the time."""
+
+    def load_file(self, file_path: str) -> Any:  # noqa: ANN401 - its base's
+        for ending, opened in ((".json", open), (".json.gz", gzip.open)):
+            with contextlib.suppress(FileNotFoundError), opened(file_path + ending, "rb") as file:
+                return msgspec.json.decode(file.read())
+        return None
+
+
 class _Signer(S3SigV4Auth):  # type: ignore[misc]  # botocore is untyped
-    """Signs a request whose body was hashed before: that is not done twice."""
+    """Signs one request whose body was hashed before; nothing is looked at twice."""
 
     def __init__(self, credentials: Any, region: str, sha256: bytes) -> None:  # noqa: ANN401 - botocore's own
         super().__init__(credentials, "s3", region)
         self._sha256 = sha256
+        self._signed: Any = None
+
+    def headers_to_sign(self, request: AWSRequest) -> Any:  # noqa: ANN401 - botocore's own
+        if self._signed is None:
+            self._signed = super().headers_to_sign(request)
+        return self._signed
 
     def payload(self, request: AWSRequest) -> str:  # noqa: ARG002 - its base's
         return self._sha256.hex()
