@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -46,13 +47,12 @@ class Looked:
 
 def look(source: Source, name: str, size_bytes: int) -> Looked:
     """Open a file once and tell what it is; a WAV's length comes from its header alone."""
-    with source.open(name) as stream:
-        head = stream.read(HEAD_BYTES)
+    with io.BufferedReader(source.open(name), HEAD_BYTES) as stream:
+        head = stream.peek()
         container = probe.sniff(head)
         duration: int | None = None
         warnings: tuple[Warn, ...] = ()
         if container == "wav":
-            stream.seek(0)
             try:
                 header = wav.read_header(stream, size_bytes)
             except BadInput:

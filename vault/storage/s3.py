@@ -10,6 +10,7 @@ import base64
 import contextlib
 import gzip
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC
 from functools import cached_property
 from pathlib import Path
@@ -21,11 +22,11 @@ import msgspec
 import urllib3
 from botocore import exceptions as aws
 from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.loaders import JSONFileLoader
 from botocore.parsers import ResponseParserError
 from botocore.session import get_session
+from urllib3 import HTTPHeaderDict
 
 from vault.errors import BackendError, NotFound, StrongroomError, UsageError
 from vault.ports import Lock
@@ -145,15 +146,21 @@ class Boto3Calls:
         long way repeats it where that helps and says what is wrong where it does not.
         """
         declared = base64.b64encode(sha256).decode()
-        headers = {"x-amz-checksum-sha256": declared, "Content-Type": "application/octet-stream"}
+        headers = HTTPHeaderDict(
+            {
+                "x-amz-checksum-sha256": declared,
+                "content-type": "application/octet-stream",
+                "content-length": str(len(body)),
+            }
+        )
         try:
             credentials, region = self._session.get_credentials(), self._client.meta.region_name
             if not self._origin or credentials is None or not region:
                 return None
             url = f"{self._origin}/{self._bucket}/{quote(name)}"
-            request = AWSRequest("PUT", url, headers, body)
+            request = _Put(url, headers, body)
             _Signer(credentials.get_frozen_credentials(), region, sha256).add_auth(request)
-            answer = self._sent(request.prepare())
+            answer = self._sent(request)
         except aws.BotoCoreError:
             return None
         stored: Mapping[str, str] = answer.headers
@@ -308,20 +315,33 @@ class _Models(JSONFileLoader):  # type: ignore[misc]  # botocore is untyped
         return None
 
 
+@dataclass(slots=True)
+class _Put:
+    """What botocore signs and sends. Its own request would search all headers for each."""
+
+    url: str
+    headers: HTTPHeaderDict
+    body: bytearray
+    method: str = "PUT"
+    params: None = None
+    stream_output: bool = False
+    context: dict[str, str] = field(default_factory=dict)
+
+
 class _Signer(S3SigV4Auth):  # type: ignore[misc]  # botocore is untyped
     """Signs one request whose body was hashed before; nothing is looked at twice."""
 
     def __init__(self, credentials: Any, region: str, sha256: bytes) -> None:  # noqa: ANN401 - botocore's own
         super().__init__(credentials, "s3", region)
         self._sha256 = sha256
-        self._signed: Any = None
+        self._signed: HTTPHeaderDict | None = None
 
-    def headers_to_sign(self, request: AWSRequest) -> Any:  # noqa: ANN401 - botocore's own
+    def headers_to_sign(self, request: _Put) -> HTTPHeaderDict:
         if self._signed is None:
-            self._signed = super().headers_to_sign(request)
+            self._signed = HTTPHeaderDict(super().headers_to_sign(request).items())
         return self._signed
 
-    def payload(self, request: AWSRequest) -> str:  # noqa: ARG002 - its base's
+    def payload(self, request: _Put) -> str:  # noqa: ARG002 - its base's
         return self._sha256.hex()
 
 
