@@ -7,7 +7,7 @@ from decimal import Decimal
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from vault.formats.fields import exact_ns
+from vault.formats.times import exact_ns
 
 UNITS = st.sampled_from([1, 1_000, 1_000_000, 1_000_000_000])
 

@@ -12,7 +12,8 @@ from pathlib import PurePosixPath
 
 from vault.errors import BadInput
 from vault.formats import content
-from vault.formats.fields import NS_LIMIT, Fields, Notes, numbered, read_events, speakers
+from vault.formats.fields import NS_LIMIT, Fields, Notes, numbered, speakers
+from vault.formats.rows import read_events
 from vault.formats.source import Source
 from vault.media import probe
 from vault.model import Participant, Reading, Segment, Timeline

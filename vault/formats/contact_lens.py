@@ -16,7 +16,10 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from vault.formats.fields import Fields, plain_ns
+import msgspec
+
+from vault.formats.fields import Fields
+from vault.formats.rows import Number, Rows, Text
 from vault.formats.single import MS, Told, epoch, left, rest, turn
 from vault.model import Event, Json, Participant, Segment
 
@@ -62,18 +65,25 @@ def _participant(item: Fields) -> Participant:
     return Participant(role, item.text("ParticipantId"), rest(item))
 
 
+class _Turn(msgspec.Struct, rename="pascal"):
+    """What the transcript says of a turn."""
+
+    participant_id: Text = None
+    content: Text = None
+    begin_offset_millis: Number = None
+    end_offset_millis: Number = None
+
+
 def _segments(document: Fields, participants: dict[str, Participant]) -> list[Segment]:
+    rows = Rows(document, "Transcript", _Turn)
     segments: list[Segment] = []
-    listed = document.value.get("Transcript")
-    starts, ends = (plain_ns(listed, f"{edge}OffsetMillis", MS) for edge in ("Begin", "End"))
-    for (_, item), begun, ended in zip(document.each("Transcript"), starts, ends, strict=False):
-        speaker = item.text("ParticipantId")
+    spans = zip(rows.ns("begin_offset_millis", MS), rows.ns("end_offset_millis", MS), strict=True)
+    for item, told, (start, end) in zip(rows.items, rows.shapes, spans, strict=True):
+        speaker = told.participant_id
         known = participants.get(speaker or "")
         role = known.role if known else ROLES.get((speaker or "").lower(), "system")
-        start = item.ns("BeginOffsetMillis", unit_ns=MS) if begun is None else begun
-        end = item.ns("EndOffsetMillis", unit_ns=MS) if ended is None else ended
-        who, text, at = (role, speaker), item.text("Content"), len(segments)
-        segments.append(turn(who, start, end, text, left(item, "Content"), index=at))
+        who, at = (role, speaker), len(segments)
+        segments.append(turn(who, start, end, told.content, left(item, "Content"), index=at))
     return segments
 
 

@@ -15,8 +15,11 @@ Source: elevenlabs.io documentation, post-call webhooks.
 
 from __future__ import annotations
 
-from vault.formats.fields import Fields, plain_ns
-from vault.formats.single import Told, left, rest, turn, unplaced
+import msgspec
+
+from vault.formats.fields import KNOWN_ROLES, Fields
+from vault.formats.rows import Flag, Number, Rows, Text, Value, Word
+from vault.formats.single import Told, left, rest, unplaced
 from vault.model import Event, Json, Kind, Segment
 
 NAME = "elevenlabs"
@@ -24,6 +27,8 @@ SIGNS = (b'"agent_id"', b'"conversation_id"')
 TRANSCRIPT, AUDIO = "post_call_transcription", "post_call_audio"
 #: Lists inside a turn that are things done, not said.
 _DONE = ("tool_calls", "tool_results")
+#: What of a turn is in its segment or an event.
+_TAKEN = ("message", "role", "conversation_turn_metrics", *_DONE)
 
 
 def claims(document: dict[str, Json]) -> bool:
@@ -61,30 +66,38 @@ def tell(document: Fields) -> Told:
     )
 
 
+class _Turn(msgspec.Struct):
+    """What the transcript says of a turn."""
+
+    role: Word = None
+    message: Text = None
+    time_in_call_secs: Number = None
+    interrupted: Flag = None
+    tool_calls: Value = None
+    tool_results: Value = None
+    conversation_turn_metrics: Value = None
+
+
 def _turns(data: Fields) -> tuple[list[Segment], list[Event]]:
     """What was said; tools and turn metrics are events at the time of their turn."""
     segments: list[Segment] = []
     events: list[Event] = []
-    last = 0
-    starts = plain_ns(data.value.get("transcript"), "time_in_call_secs")
-    for (_, item), stated in zip(data.each("transcript"), starts, strict=False):
-        value = item.value
-        start = item.ns("time_in_call_secs") if stated is None else stated
-        last = start = last if start is None else start
-        for kind in _DONE:
-            if value.get(kind) is not None:
-                for _, one in item.each(kind):
+    rows = Rows(data, "transcript", _Turn)
+    start = 0
+    listed = zip(rows.items, rows.shapes, rows.ns("time_in_call_secs"), strict=True)
+    for n, (item, told, stated) in enumerate(listed):
+        start = start if stated is None else stated
+        if told.tool_calls is not None or told.tool_results is not None:
+            for kind in _DONE:
+                for _, one in rows.fields(n).objects(kind) or ():
                     events.append(Event(len(events), kind, start, one.value))
-        if value.get("conversation_turn_metrics") is not None:
-            measured = item.object("conversation_turn_metrics").value
-        else:
-            measured = {}
-        if measured:
-            events.append(Event(len(events), "conversation_turn_metrics", start, measured))
-        text = item.text("message")
-        if text is not None:
-            cut = item.flag("interrupted")
-            who, at = item.role("role"), len(segments)
-            more = left(item, "message", "role", "conversation_turn_metrics", *_DONE)
-            segments.append(turn(who, start, None, text, more, truncated=cut, index=at))
+        if told.conversation_turn_metrics:
+            measured = rows.fields(n).object("conversation_turn_metrics").value
+            if measured:
+                events.append(Event(len(events), "conversation_turn_metrics", start, measured))
+        if told.message is not None:
+            role, label = KNOWN_ROLES.get(told.role or "") or rows.fields(n).role("role")
+            cut, more = told.interrupted is True, left(item, *_TAKEN)
+            at = len(segments), role, label, start, start, None
+            segments.append(Segment(*at, told.message, cut, None, more))
     return segments, events

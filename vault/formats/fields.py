@@ -9,25 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from itertools import chain
 from operator import attrgetter
 
 from vault.formats import instants
+from vault.formats.times import SECOND_NS, exact_ns
 from vault.model import Event, Json, Participant, Segment, Warn
 
 NOTES_LIMIT = 10_000
 #: No session is longer than a year; a larger time is an epoch or an error.
 NS_LIMIT = 366 * 86_400 * 10**9
 INDEX_LIMIT = 10**9
-#: How far a product of two floats, one of them rounded to its shortest digits, may be off, and
-#: something more: as a part of itself. Past 2**49 that is more than half, and nothing is proved.
-_OFF = 2.0**-50
-_PROVABLE = 2.0**49
-_SECOND = 10**9
-#: Seconds between these (1987 to 2038) are floats 2**-23 or 2**-22 apart: more than a tenth of a
-#: millionth, less than half a millionth.
-_SEVEN_DECIMALS = (2**29, 2**31)
 #: What begins later may end past the calendar.
 EPOCH_NS_LIMIT = instants.LATE_NS - 1
 
@@ -43,7 +35,7 @@ ROLES = {
     "system": "system",
 }
 #: The same words as `Fields.role` answers them.
-_KNOWN_ROLES = {word: (role, None if word == role else word) for word, role in ROLES.items()}
+KNOWN_ROLES = {word: (role, None if word == role else word) for word, role in ROLES.items()}
 
 
 class Notes:
@@ -68,55 +60,6 @@ class Notes:
         if not self._dropped:
             return tuple(self._kept)
         return (*self._kept, Warn("more-warnings", f"{self._dropped} more warnings are left out."))
-
-
-def exact_ns(value: float, unit_ns: int) -> int:
-    """A number of units as nanoseconds, rounded once from its decimal digits, half to even.
-
-    The product of floats decides where all that it and the digits may be off does not reach the
-    next half; that is almost always, and five times as fast. So it is with seconds since 1970
-    of our days: six decimals that make the same float are its digits, and where there are none
-    such, the digits are the seven decimals that come nearest.
-    """
-    if unit_ns == _SECOND and _SEVEN_DECIMALS[0] <= value < _SEVEN_DECIMALS[1]:
-        whole = int(value)
-        tenths = round((value - whole) * 1e7)
-        if not 1 < tenths % 10 < 9:  # it may be that six decimals are as near
-            micros = round(value * 1e6)
-            if micros / 1e6 == value:
-                return micros * 1000
-        return whole * _SECOND + tenths * 100
-    near = value * unit_ns
-    found = round(near)
-    if abs(near - found) < 0.5 - near * _OFF:
-        return found
-    return round(Decimal(repr(value)) * unit_ns)
-
-
-def plain_ns(
-    items: Json, key: str, unit_ns: int = _SECOND, limit: int = NS_LIMIT
-) -> Iterator[int | None]:
-    """The times under a key, one for each object that `Fields.each` finds in the same list.
-
-    None for one that is not there or not as it should be: `Fields.ns` says which.
-    """
-    most = limit // unit_ns
-    for item in items if isinstance(items, list) else ():
-        if type(item) is not dict:
-            continue
-        value = item.get(key)
-        if type(value) is float and 0 <= value <= most:
-            near = value * unit_ns
-            if near < _PROVABLE:
-                found = round(near)
-                if abs(near - found) < 0.5 - near * _OFF:
-                    yield found
-                    continue
-            yield exact_ns(value, unit_ns)
-        elif type(value) is int and 0 <= value <= most:
-            yield value * unit_ns
-        else:
-            yield None
 
 
 class Fields:
@@ -171,14 +114,14 @@ class Fields:
             self.bad(key, "a small whole number")
         return None
 
-    def ns(self, *keys: str, unit_ns: int = 10**9) -> int | None:
+    def ns(self, *keys: str, unit_ns: int = SECOND_NS) -> int | None:
         """The first of these times that is there, seconds in the source, as nanoseconds.
 
         Rounded once, half to even, from the decimal digits, never through binary fractions.
         """
         return self._time(keys, unit_ns, NS_LIMIT, "a time between 0 and a year")
 
-    def epoch_ns(self, *keys: str, unit_ns: int = 10**9) -> int | None:
+    def epoch_ns(self, *keys: str, unit_ns: int = SECOND_NS) -> int | None:
         """The first of these instants that is there, counted from 1970, as nanoseconds."""
         return self._time(keys, unit_ns, EPOCH_NS_LIMIT, "a time since 1970")
 
@@ -273,8 +216,8 @@ class Fields:
         A word nobody knows becomes system, with a warning.
         """
         label = self.value.get(keys[0])
-        if type(label) is str and label in _KNOWN_ROLES:
-            return _KNOWN_ROLES[label]
+        if type(label) is str and label in KNOWN_ROLES:
+            return KNOWN_ROLES[label]
         label = self.text(*keys)
         role = ROLES.get(label.lower()) if label is not None else None
         if role is None:
@@ -289,31 +232,6 @@ def minus(instant: datetime, duration_ns: int) -> datetime | None:
     except OverflowError:
         return None
     return earlier if earlier.year >= 1970 else None
-
-
-def read_events(parent: Fields, notes: Notes) -> tuple[Event, ...]:
-    """The `events` of an object: `time` in seconds, `type`, and everything else as it stands.
-
-    Unknown types are kept. An event without a usable time takes that of the one before it. The
-    objects are taken apart: what is left of each is its `data`.
-    """
-    events: list[Event] = []
-    offset = 0
-    times = plain_ns(parent.value.get("events"), "time")
-    for (position, fields), plain in zip(parent.each("events"), times, strict=False):
-        data = fields.value
-        kind = fields.text("type")
-        if kind is None:
-            notes.add("unknown-event", f"{fields.where}: the event has no type.")
-        stated = fields.ns("time") if plain is None else plain
-        if stated is None:
-            notes.add("no-event-time", f"{fields.where}: placed at the event before it.")
-        else:
-            offset = stated
-        data.pop("time", None)
-        data.pop("type", None)
-        events.append(Event(position, kind or "", offset, data))
-    return tuple(events)
 
 
 def numbered(segments: Collection[tuple[int | None, Segment]], notes: Notes) -> tuple[Segment, ...]:

@@ -83,7 +83,7 @@ def _segment(item: Fields, clock: Clock) -> Segment:
     end = None if start is None or length is None else start + length
     who = role(item, "participantPurpose", ROLES)
     text = item.text("decoratedText", "text")
-    return turn(who, start, end, text, left(item, "decoratedText", "participantPurpose"))
+    return turn(who, start, end, text, left(item.value, "decoratedText", "participantPurpose"))
 
 
 def _events(analytics: Fields, clock: Clock) -> Iterator[Event]:

@@ -12,7 +12,10 @@ Source: `livekit.agents.voice.report.SessionReport.to_dict` of livekit-agents 1.
 
 from __future__ import annotations
 
-from vault.formats.fields import EPOCH_NS_LIMIT, Fields, Notes, plain_ns
+import msgspec
+
+from vault.formats.fields import KNOWN_ROLES, Fields
+from vault.formats.rows import Flag, Number, Rows, Text, Value, Word
 from vault.formats.single import MS, Clock, Told, left, rest, turn, unplaced
 from vault.model import Event, Json, Segment
 
@@ -35,13 +38,7 @@ def tell(document: Fields) -> Told:
     """What the report says; offset 0 is when recording began, else when the session did."""
     clock = Clock(document.epoch_ns("audio_recording_started_at", "started_at"), document.notes)
     events, added = _events(document, clock)
-    history = document.object("chat_history")
-    times = plain_ns(history.value.get("items"), "created_at", limit=EPOCH_NS_LIMIT)
-    segments = [
-        _segment(item, clock, at, added.get(str(item.value.get("id"))))
-        for (_, item), at in zip(history.each("items"), times, strict=False)
-        if item.value.get("type") == "message"
-    ]
+    segments = _segments(document.object("chat_history"), clock, added)
     return Told(
         external_id=document.text("job_id", "room_id", "room"),
         zero_ns=clock.zero_ns,
@@ -57,52 +54,72 @@ def tell(document: Fields) -> Told:
     )
 
 
+class _Happened(msgspec.Struct):
+    """What all events have, and those that add an item to the history."""
+
+    type: Text = None
+    created_at: Number = None
+    item: Value = None
+
+
+class _Item(msgspec.Struct):
+    """What a message of the history has."""
+
+    type: Value = None
+    id: Value = None
+    role: Word = None
+    content: Value = None
+    interrupted: Flag = None
+    created_at: Number = None
+    metrics: Value = None
+
+
 def _events(document: Fields, clock: Clock) -> tuple[list[Event], dict[str, int]]:
     """Every event, and when each item of the history was added."""
     events: list[Event] = []
     added: dict[str, int] = {}
+    rows = Rows(document, "events", _Happened)
     offset = 0
-    times = plain_ns(document.value.get("events"), "created_at", limit=EPOCH_NS_LIMIT)
-    for (position, item), at in zip(document.each("events"), times, strict=False):
-        stated = clock.at(item.epoch_ns("created_at") if at is None else at)
+    listed = zip(rows.places, rows.items, rows.shapes, rows.epoch_ns("created_at"), strict=True)
+    for n, (place, item, told, at) in enumerate(listed):
+        stated = clock.at(at)
         offset = offset if stated is None else stated
-        kind = item.text("type") or ""
         data = left(item, "type")
-        if kind == ADDED:
-            told = item.object("item")
-            if isinstance(told.value.get("id"), str):
-                added[str(told.value["id"])] = offset
-            latency = _measured(told).ns("e2e_latency")
-            if latency is not None:
-                data["latency"] = latency / 1e9
-        events.append(Event(position, kind, offset, data))
+        if told.type == ADDED:
+            about = rows.fields(n).object("item").value
+            if isinstance(known := about.get("id"), str):
+                added[known] = offset
+            if about.get("metrics"):
+                latency = _metrics(document, about).ns("e2e_latency")
+                if latency is not None:
+                    data["latency"] = latency / 1e9
+        events.append(Event(place, told.type or "", offset, data))
     return events, added
 
 
-def _measured(item: Fields) -> Fields:
-    """The metrics of an item; most have none."""
-    return item.object("metrics") if item.value.get("metrics") not in (None, {}) else _NOTHING
+def _metrics(document: Fields, item: dict[str, Json]) -> Fields:
+    return Fields(item, "item", document.notes).object("metrics")
 
 
-_NOTHING = Fields({}, "metrics", Notes())
-
-
-def _segment(item: Fields, clock: Clock, at: int | None, added_ns: int | None) -> Segment:
-    """A message created at that instant, None where that takes a second look."""
-    metrics = _measured(item)
-    start = clock.at(metrics.epoch_ns("started_speaking_at"))
-    if start is None:
-        start = clock.at(item.epoch_ns("created_at") if at is None else at)
-    end = clock.at(metrics.epoch_ns("stopped_speaking_at"))
-    parts = item.value.get("content")
-    said = parts if isinstance(parts, list) else [parts]
-    text = "\n".join(part for part in said if isinstance(part, str))
-    who, truncated = item.role("role"), item.flag("interrupted")
-    return turn(
-        who,
-        start,
-        added_ns if end is None else end,
-        text or None,
-        left(item, "content", "role"),
-        truncated=truncated,
-    )
+def _segments(history: Fields, clock: Clock, added: dict[str, int]) -> list[Segment]:
+    """The messages, with the times that their metrics state, else when they were made and added."""
+    rows = Rows(history, "items", _Item)
+    segments: list[Segment] = []
+    listed = zip(rows.items, rows.shapes, rows.epoch_ns("created_at"), strict=True)
+    for n, (item, told, created) in enumerate(listed):
+        if told.type != "message":
+            continue
+        start = end = None
+        if told.metrics:
+            metrics = _metrics(history, item)
+            start = clock.at(metrics.epoch_ns("started_speaking_at"))
+            end = clock.at(metrics.epoch_ns("stopped_speaking_at"))
+        start = clock.at(created) if start is None else start
+        end = added.get(told.id) if end is None and type(told.id) is str else end
+        said = told.content if type(told.content) is list else [told.content]
+        text = "\n".join([part for part in said if type(part) is str])
+        who = KNOWN_ROLES.get(told.role or "") or rows.fields(n).role("role")
+        cut, more, at = told.interrupted is True, left(item, "content", "role"), len(segments)
+        made = turn(who, start, end, text or None, more, truncated=cut, index=at)
+        segments.append(made)
+    return segments

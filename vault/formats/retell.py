@@ -12,7 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from vault.formats.fields import Fields, Notes, plain_ns
+import msgspec
+
+from vault.formats.fields import Fields, Notes
+from vault.formats.rows import Rows, Text, Value
 from vault.formats.single import MS, Told, answered, left, rest, role, turn, unplaced
 from vault.model import Event, Json, Segment
 
@@ -61,6 +64,13 @@ def tell(document: Fields) -> Told:
     )
 
 
+class _Turn(msgspec.Struct):
+    """What the transcript says of a turn, or of a tool."""
+
+    role: Value = None
+    content: Text = None
+
+
 def _turns(call: Fields, key: str) -> tuple[list[Segment], list[Event]]:
     """The turns of a list, and its tool calls and results as events where they stand.
 
@@ -69,17 +79,17 @@ def _turns(call: Fields, key: str) -> tuple[list[Segment], list[Event]]:
     segments: list[Segment] = []
     events: list[Event] = []
     last = 0
-    for _, item in call.each(key):
-        kind = item.value.get("role")
+    rows = Rows(call, key, _Turn)
+    for n, (item, told) in enumerate(zip(rows.items, rows.shapes, strict=True)):
+        kind, fields = told.role, rows.fields(n)
         if isinstance(kind, str) and kind.startswith("tool_call"):
-            stated = item.ns("time_sec")
+            stated = fields.ns("time_sec")
             events.append(Event(0, kind, last if stated is None else stated, left(item, "role")))
             continue
-        start, end = _span(item)
+        start, end = _span(fields)
         start = last if start is None else start
-        who, text = role(item, "role", ROLES), item.text("content")
-        data = left(item, "content", "role")
-        segments.append(turn(who, start, end, text, data, index=len(segments)))
+        who, data, at = role(fields, "role", ROLES), left(item, "content", "role"), len(segments)
+        segments.append(turn(who, start, end, told.content, data, index=at))
         last = segments[-1].end_ns
     return segments, events
 
@@ -87,12 +97,11 @@ def _turns(call: Fields, key: str) -> tuple[list[Segment], list[Event]]:
 def _span(item: Fields) -> tuple[int | None, int | None]:
     """When the first word of a turn begins and the last one ends."""
     words = item.value.get("words")
-    if isinstance(words, list) and set(map(type, words)) == {dict}:
-        first, last = next(plain_ns(words[:1], "start")), next(plain_ns(words[-1:], "end"))
-        if first is not None and last is not None:
-            return first, last
-    listed = [word for _, word in item.objects("words") or ()]
-    return (listed[0].ns("start"), listed[-1].ns("end")) if listed else (None, None)
+    if not isinstance(words, list) or set(map(type, words)) != {dict}:
+        words = [word.value for _, word in item.objects("words") or ()]
+    edges = Fields({"words": [*words[:1], *words[-1:]]}, "words", item.notes).objects("words")
+    spoken = [word for _, word in edges or ()]
+    return (spoken[0].ns("start"), spoken[-1].ns("end")) if spoken else (None, None)
 
 
 def _latencies(call: Fields) -> Iterator[tuple[int | None, Mapping[str, Json]]]:

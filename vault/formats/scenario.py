@@ -18,18 +18,12 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 
+import msgspec
+
 from vault.errors import BadInput
 from vault.formats import content
-from vault.formats.fields import (
-    Fields,
-    Notes,
-    end_of,
-    minus,
-    numbered,
-    plain_ns,
-    read_events,
-    speakers,
-)
+from vault.formats.fields import KNOWN_ROLES, Fields, Notes, end_of, minus, numbered, speakers
+from vault.formats.rows import Flag, Index, Number, Rows, Text, Word, read_events
 from vault.formats.source import Source, relative
 from vault.model import Original, Reading, Segment, Timeline
 
@@ -144,36 +138,47 @@ def _timeline(
     return Timeline(segments, read_events(top, notes))
 
 
+class _Turn(msgspec.Struct):
+    """What the manifest says of a turn."""
+
+    idx: Index = None
+    file: Text = None
+    role: Word = None
+    start_time: Number = None
+    end_time: Number = None
+    duration: Number = None
+    transcript: Text = None
+    transcript_truncated: Flag = None
+
+
 def _listed(
     top: Fields, sounds: dict[str, int | None], files: dict[str, int], notes: Notes
 ) -> Iterator[tuple[int | None, Segment]]:
     """The entries of the manifest, each with the number it states."""
-    entries = top.value.get("segments")
-    times = [plain_ns(entries, key) for key in ("start_time", "end_time", "duration")]
-    for (_, item), *plain in zip(top.each("segments"), *times, strict=False):
-        file = item.text("file")
-        file = relative(file) if file else None
+    rows = Rows(top, "segments", _Turn)
+    starts, ends, lengths = rows.ns("start_time"), rows.ns("end_time"), rows.ns("duration")
+    for n, turn in enumerate(rows.shapes):
+        file = relative(turn.file) if turn.file else None
         decoded = sounds.get(file) if file else None
         if file is not None and file not in files:
             notes.add("missing-file", "The manifest names a file that is not there.", file)
-        role, speaker = item.role("role")
-        start, end, length = plain
-        if start is None or end is None or length is None:
-            start, end, length = _interval(item, file, decoded)
+        role, speaker = KNOWN_ROLES.get(turn.role or "") or rows.fields(n).role("role")
+        start, end, length = _interval(starts[n], ends[n], lengths[n], file, decoded)
         if end < start:
-            notes.add("bad-interval", f"{item.where}: ends before it starts.", file)
+            notes.add("bad-interval", f"{rows.fields(n).where}: ends before it starts.", file)
             end = start
         if decoded is not None and abs(decoded - length) > LENGTH_TOLERANCE_NS:
             text = f"{decoded / 1e9:.3f} s of audio, {length / 1e9:.3f} s stated."
             notes.add("audio-length-mismatch", text, file)
-        number = item.index("idx")
-        text, cut = item.text("transcript"), item.flag("transcript_truncated")
-        yield number, Segment(number or 0, role, speaker, start, end, decoded, text, cut, file)
+        cut = turn.transcript_truncated is True
+        at = turn.idx or 0, role, speaker, start, end, decoded
+        yield turn.idx, Segment(*at, turn.transcript, cut, file)
 
 
-def _interval(item: Fields, file: str | None, decoded: int | None) -> tuple[int, int, int]:
+def _interval(
+    start: int | None, end: int | None, length: int | None, file: str | None, decoded: int | None
+) -> tuple[int, int, int]:
     """Start, end and stated length (ns); what is missing follows from what is there."""
-    start, end, length = item.ns("start_time"), item.ns("end_time"), item.ns("duration")
     if start is None:
         named = _SEGMENT_NAME.fullmatch(file.rpartition("/")[2]) if file else None
         start = int(named[3]) * 1_000_000 if named else max(0, (end or 0) - (length or 0))

@@ -203,14 +203,12 @@ def rest(fields: Fields, *without: str) -> dict[str, Json]:
     return {k: v for k, v in fields.value.items() if k not in without and v is not None}
 
 
-def left(fields: Fields, *taken: str) -> dict[str, Json]:
+def left(data: dict[str, Json], *taken: str) -> dict[str, Json]:
     """The same of an object that is taken apart, for lists of thousands: it is not copied."""
-    data = fields.value
     for key in taken:
         data.pop(key, None)
-    for value in data.values():
-        if value is None:
-            return {k: v for k, v in data.items() if v is not None}
+    if None in data.values():
+        return {k: v for k, v in data.items() if v is not None}
     return data
 
 

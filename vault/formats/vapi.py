@@ -13,7 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from vault.formats.fields import Fields, plain_ns
+import msgspec
+
+from vault.formats.fields import Fields
+from vault.formats.rows import Number, Rows, Text, Value
 from vault.formats.single import MS, Clock, Told, answered, epoch, left, rest, turn, unplaced
 from vault.model import Event, Json, Segment
 
@@ -79,28 +82,38 @@ def tell(document: Fields) -> Told:
     )
 
 
+class _Message(msgspec.Struct, rename="camel"):
+    """What Vapi says of a message."""
+
+    role: Value = None
+    message: Text = None
+    content: Text = None
+    seconds_from_start: Number = None
+    duration: Number = None
+
+
 def _messages(place: Fields, clock: Clock) -> tuple[list[Segment], list[Event]]:
     """What was said, and every other message as an event of its role."""
     segments: list[Segment] = []
     events: list[Event] = []
     last = 0
-    listed = place.value.get("messages")
-    starts, lengths = plain_ns(listed, "secondsFromStart"), plain_ns(listed, "duration", MS)
-    for (_, item), begun, took in zip(place.each("messages"), starts, lengths, strict=False):
-        start = item.ns("secondsFromStart") if begun is None else begun
+    rows = Rows(place, "messages", _Message)
+    starts, lengths = rows.ns("seconds_from_start"), rows.ns("duration", MS)
+    for n, (item, told) in enumerate(zip(rows.items, rows.shapes, strict=True)):
+        start, length, kind = starts[n], lengths[n], told.role
         if start is None:
-            start = clock.at(item.epoch_ns("time", unit_ns=MS))
+            start = clock.at(rows.fields(n).epoch_ns("time", unit_ns=MS))
         last = start = last if start is None else start
-        kind = item.value.get("role")
         if isinstance(kind, str) and kind not in _SPEAKING:
             events.append(Event(len(events), kind, start, left(item, "role")))
             continue
-        length = item.ns("duration", unit_ns=MS) if took is None else took
-        end = None if length is None else start + length
-        if end is None:
-            end = clock.at(item.epoch_ns("endTime", unit_ns=MS))
-        text = item.text("message", "content")
-        who, data, at = item.role("role"), left(item, "message", "role"), len(segments)
+        if length is None:
+            end = clock.at(rows.fields(n).epoch_ns("endTime", unit_ns=MS))
+        else:
+            end = start + length
+        text = told.content if told.message is None else told.message
+        who = rows.fields(n).role("role")
+        data, at = left(item, "message", "role"), len(segments)
         segments.append(turn(who, start, end, text, data, index=at))
     return segments, events
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from vault.formats import instants
-from vault.formats.fields import NS_LIMIT, Fields, Notes, read_events
+from vault.formats.fields import NS_LIMIT, Fields, Notes
+from vault.formats.rows import read_events
 from vault.formats.vcon_content import content
 from vault.formats.vcon_dates import instant
 from vault.model import Annotation, Event, Json

@@ -19,9 +19,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from vault.errors import BadInput
 from vault.formats import content, gzipped, jsontext
-from vault.formats.fields import EPOCH_NS_LIMIT, Fields, Notes, end_of, plain_ns, speakers
+from vault.formats.fields import KNOWN_ROLES, Fields, Notes, end_of, speakers
+from vault.formats.rows import Number, Rows, Text, Word
 from vault.formats.single import SECOND, Clock, epoch, instant, left, rest, turn
 from vault.formats.source import JSON_BYTES_LIMIT, Source
 from vault.formats.voice_agents_audio import Sound, hear
@@ -196,35 +199,37 @@ class _UnreadableError(Exception):
     """The file is no transcript."""
 
 
-def _from_json(data: bytes, name: str, notes: Notes) -> list[Fields]:
+class _Said(msgspec.Struct):
+    """What the transcript says of a turn."""
+
+    timestamp: Number = None
+    end_timestamp: Number = None
+    text: Text = None
+    speaker_id: Word = None
+
+
+def _from_json(data: bytes, name: str, notes: Notes) -> Rows[_Said]:
     try:
         value = jsontext.parse(data, name)
     except BadInput:
         raise _UnreadableError from None
-    listed = Fields({"segments": value}, name, notes)
-    if isinstance(value, dict):
-        listed = Fields(value, name, notes)
-    found = listed.objects("segments")
-    if found is None:
+    listed: dict[str, Json] = value if isinstance(value, dict) else {"segments": value}
+    if not isinstance(listed.get("segments"), list):
         raise _UnreadableError
-    return [item for _, item in found]
+    return Rows(Fields(listed, name, notes), "segments", _Said)
 
 
-def _from_text(data: bytes, name: str, notes: Notes) -> list[Fields]:
-    items = []
-    for number, line in enumerate(data.decode("utf-8-sig", "replace").splitlines()):
-        match = _LINE.fullmatch(line)
-        if match:
-            fields: dict[str, Json] = {
-                "timestamp": float(match[1]),
-                "speaker_id": match[2],
-                "text": match[3],
-            }
-            items.append(Fields(fields, f"line {number + 1}", notes))
-    if data.strip() and not items:
+def _from_text(data: bytes, name: str, notes: Notes) -> Rows[_Said]:
+    matches = [_LINE.fullmatch(line) for line in data.decode("utf-8-sig", "replace").splitlines()]
+    said: list[Json] = [
+        {"timestamp": float(match[1]), "speaker_id": match[2], "text": match[3]}
+        for match in matches
+        if match
+    ]
+    if data.strip() and not said:
         raise _UnreadableError
     notes.add("text-transcript", "Read from the text, which has no end times.", name)
-    return items
+    return Rows(Fields({"segments": said}, name, notes), "segments", _Said)
 
 
 def _unpacked(source: Source, name: str) -> bytes:
@@ -236,20 +241,11 @@ def _unpacked(source: Source, name: str) -> bytes:
 
 
 def _placed(
-    items: list[Fields], started: int | None, ended: int | None, notes: Notes
+    rows: Rows[_Said], started: int | None, ended: int | None, notes: Notes
 ) -> tuple[tuple[Segment, ...], int | None]:
     """The segments by offset. The session's clock counts if it fits what was said."""
-    keys = ("timestamp", "end_timestamp")
-    plain = [plain_ns([i.value for i in items], key, limit=EPOCH_NS_LIMIT) for key in keys]
-    times = [
-        (
-            item,
-            item.epoch_ns("timestamp") if start is None else start,
-            item.epoch_ns("end_timestamp") if end is None else end,
-        )
-        for item, start, end in zip(items, *plain, strict=True)
-    ]
-    spoken = [start for _, start, _ in times if start is not None]
+    starts, ends = rows.epoch_ns("timestamp"), rows.epoch_ns("end_timestamp")
+    spoken = [start for start in starts if start is not None]
     zero = min(spoken, default=started)
     if started is not None and zero is not None:
         latest = max(spoken, default=zero)
@@ -261,11 +257,11 @@ def _placed(
             )
     clock = Clock(zero, notes)
     segments: list[Segment] = []
-    last = 0
-    for number, (item, start_at, end_at) in enumerate(times):
-        start = clock.at(start_at)
-        last = start = last if start is None else start
-        text, who, end = item.text("text"), item.role("speaker_id"), clock.at(end_at)
-        data = left(item, "text", "speaker_id")
-        segments.append(turn(who, start, end, text, data, index=number))
+    start = 0
+    for n, (item, said) in enumerate(zip(rows.items, rows.shapes, strict=True)):
+        begun, end = clock.at(starts[n]), clock.at(ends[n])
+        start = start if begun is None else begun
+        who = KNOWN_ROLES.get(said.speaker_id or "") or rows.fields(n).role("speaker_id")
+        more = left(item, "text", "speaker_id")
+        segments.append(turn(who, start, end, said.text, more, index=n))
     return tuple(segments), zero
