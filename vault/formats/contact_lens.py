@@ -16,10 +16,8 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import msgspec
-
 from vault.formats.fields import Fields
-from vault.formats.rows import Number, Rows, Text
+from vault.formats.rows import Number, Rows, Shape, Text
 from vault.formats.single import MS, Told, epoch, left, rest, turn
 from vault.model import Event, Json, Participant, Segment
 
@@ -65,7 +63,7 @@ def _participant(item: Fields) -> Participant:
     return Participant(role, item.text("ParticipantId"), rest(item))
 
 
-class _Turn(msgspec.Struct, rename="pascal"):
+class _Turn(Shape, rename="pascal"):
     """What the transcript says of a turn."""
 
     participant_id: Text = None

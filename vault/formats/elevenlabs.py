@@ -15,10 +15,8 @@ Source: elevenlabs.io documentation, post-call webhooks.
 
 from __future__ import annotations
 
-import msgspec
-
 from vault.formats.fields import KNOWN_ROLES, Fields
-from vault.formats.rows import Flag, Number, Rows, Text, Value, Word
+from vault.formats.rows import Flag, Number, Rows, Shape, Text, Value, Word
 from vault.formats.single import Told, left, rest, unplaced
 from vault.model import Event, Json, Kind, Segment
 
@@ -66,7 +64,7 @@ def tell(document: Fields) -> Told:
     )
 
 
-class _Turn(msgspec.Struct):
+class _Turn(Shape):
     """What the transcript says of a turn."""
 
     role: Word = None

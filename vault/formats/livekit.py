@@ -12,10 +12,8 @@ Source: `livekit.agents.voice.report.SessionReport.to_dict` of livekit-agents 1.
 
 from __future__ import annotations
 
-import msgspec
-
 from vault.formats.fields import KNOWN_ROLES, Fields
-from vault.formats.rows import Flag, Number, Rows, Text, Value, Word
+from vault.formats.rows import Flag, Number, Rows, Shape, Text, Value, Word
 from vault.formats.single import MS, Clock, Told, left, rest, turn, unplaced
 from vault.model import Event, Json, Segment
 
@@ -54,7 +52,7 @@ def tell(document: Fields) -> Told:
     )
 
 
-class _Happened(msgspec.Struct):
+class _Happened(Shape):
     """What all events have, and those that add an item to the history."""
 
     type: Text = None
@@ -62,7 +60,7 @@ class _Happened(msgspec.Struct):
     item: Value = None
 
 
-class _Item(msgspec.Struct):
+class _Item(Shape):
     """What a message of the history has."""
 
     type: Value = None

@@ -12,10 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-import msgspec
-
 from vault.formats.fields import Fields, Notes
-from vault.formats.rows import Rows, Text, Value
+from vault.formats.rows import Rows, Shape, Text, Value
 from vault.formats.single import MS, Told, answered, left, rest, role, turn, unplaced
 from vault.model import Event, Json, Segment
 
@@ -64,7 +62,7 @@ def tell(document: Fields) -> Told:
     )
 
 
-class _Turn(msgspec.Struct):
+class _Turn(Shape):
     """What the transcript says of a turn, or of a tool."""
 
     role: Value = None

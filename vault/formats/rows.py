@@ -1,7 +1,7 @@
 """Objects of one shape that a source lists by the thousand, read all at once.
 
-A shape is a `msgspec.Struct` with a field for each name that a reader asks for, of one of the
-types below, and None as its default. Objects that are as they should be, as nearly all are, are
+A `Shape` has a field for each name that a reader asks for, of one of the types below, and None as
+its default. Objects that are as they should be, as nearly all are, are
 taken in by one call for a tenth of what it costs to ask for each field; any other is read field
 by field, as `Fields` does it and with the same warnings.
 """
@@ -29,7 +29,12 @@ Number: TypeAlias = int | float | None
 #: Anything, for the reader to look at.
 Value: TypeAlias = Any
 
-_S = TypeVar("_S", bound=msgspec.Struct)
+
+class Shape(msgspec.Struct):
+    """What a reader asks for of each object. `rename=` says how the source writes the names."""
+
+
+_S = TypeVar("_S", bound=Shape)
 #: What says of a field of a type that it is not as it should be.
 _WRONG: dict[object, Callable[[Fields, str], object]] = {
     Text: Fields.text,
@@ -104,12 +109,12 @@ def _read(item: Fields, field: msgspec.structs.FieldInfo) -> object:
         return None
 
 
-def _written(shape: type[msgspec.Struct], name: str) -> str:
+def _written(shape: type[Shape], name: str) -> str:
     """What a source calls a field of the shape."""
     return shape.__struct_encode_fields__[shape.__struct_fields__.index(name)]
 
 
-class _Told(msgspec.Struct):
+class _Told(Shape):
     """What all events have."""
 
     time: Number = None

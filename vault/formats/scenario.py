@@ -18,12 +18,10 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 
-import msgspec
-
 from vault.errors import BadInput
 from vault.formats import content
 from vault.formats.fields import KNOWN_ROLES, Fields, Notes, end_of, minus, numbered, speakers
-from vault.formats.rows import Flag, Index, Number, Rows, Text, Word, read_events
+from vault.formats.rows import Flag, Index, Number, Rows, Shape, Text, Word, read_events
 from vault.formats.source import Source, relative
 from vault.model import Original, Reading, Segment, Timeline
 
@@ -138,7 +136,7 @@ def _timeline(
     return Timeline(segments, read_events(top, notes))
 
 
-class _Turn(msgspec.Struct):
+class _Turn(Shape):
     """What the manifest says of a turn."""
 
     idx: Index = None

@@ -13,10 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-import msgspec
-
 from vault.formats.fields import Fields
-from vault.formats.rows import Number, Rows, Text, Value
+from vault.formats.rows import Number, Rows, Shape, Text, Value
 from vault.formats.single import MS, Clock, Told, answered, epoch, left, rest, turn, unplaced
 from vault.model import Event, Json, Segment
 
@@ -82,7 +80,7 @@ def tell(document: Fields) -> Told:
     )
 
 
-class _Message(msgspec.Struct, rename="camel"):
+class _Message(Shape, rename="camel"):
     """What Vapi says of a message."""
 
     role: Value = None

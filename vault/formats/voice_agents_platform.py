@@ -19,12 +19,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-import msgspec
-
 from vault.errors import BadInput
 from vault.formats import content, gzipped, jsontext
 from vault.formats.fields import KNOWN_ROLES, Fields, Notes, end_of, speakers
-from vault.formats.rows import Number, Rows, Text, Word
+from vault.formats.rows import Number, Rows, Shape, Text, Word
 from vault.formats.single import SECOND, Clock, epoch, instant, left, rest, turn
 from vault.formats.source import JSON_BYTES_LIMIT, Source
 from vault.formats.voice_agents_audio import Sound, hear
@@ -199,7 +197,7 @@ class _UnreadableError(Exception):
     """The file is no transcript."""
 
 
-class _Said(msgspec.Struct):
+class _Said(Shape):
     """What the transcript says of a turn."""
 
     timestamp: Number = None

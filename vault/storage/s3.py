@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import gzip
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC
 from functools import cached_property
 from pathlib import Path
@@ -18,19 +16,14 @@ from typing import Any, cast
 from urllib.parse import SplitResult, quote, urlsplit
 
 import boto3
-import msgspec
 import urllib3
 from botocore import exceptions as aws
-from botocore.auth import S3SigV4Auth
 from botocore.config import Config
-from botocore.loaders import JSONFileLoader
 from botocore.parsers import ResponseParserError
-from botocore.session import get_session
-from urllib3 import HTTPHeaderDict
 
 from vault.errors import BackendError, NotFound, StrongroomError, UsageError
 from vault.ports import Lock
-from vault.storage import calls
+from vault.storage import calls, shortcuts
 from vault.storage.answers import bounded, make_room, refuse_entities
 from vault.storage.bucket import BucketStore
 from vault.storage.contract import folder
@@ -102,9 +95,7 @@ class Boto3Calls:
 
     @cached_property
     def _session(self) -> boto3.session.Session:
-        session = get_session()
-        session.get_component("data_loader").file_loader = _Models()
-        return boto3.session.Session(botocore_session=session)
+        return shortcuts.session()
 
     @staticmethod
     def _http_of(client: Any) -> Any:  # noqa: ANN401 - as above
@@ -145,22 +136,13 @@ class Boto3Calls:
         Answers the headers of a plain yes. Anything else is None, and the same put made the
         long way repeats it where that helps and says what is wrong where it does not.
         """
-        declared = base64.b64encode(sha256).decode()
-        headers = HTTPHeaderDict(
-            {
-                "x-amz-checksum-sha256": declared,
-                "content-type": "application/octet-stream",
-                "content-length": str(len(body)),
-            }
-        )
         try:
             credentials, region = self._session.get_credentials(), self._client.meta.region_name
             if not self._origin or credentials is None or not region:
                 return None
             url = f"{self._origin}/{self._bucket}/{quote(name)}"
-            request = _Put(url, headers, body)
-            _Signer(credentials.get_frozen_credentials(), region, sha256).add_auth(request)
-            answer = self._sent(request)
+            known = credentials.get_frozen_credentials()
+            answer = self._sent(shortcuts.signed_put(url, body, sha256, known, region))
         except aws.BotoCoreError:
             return None
         stored: Mapping[str, str] = answer.headers
@@ -303,46 +285,6 @@ class Boto3Calls:
 
     def _unasked(self, error: Exception) -> BackendError:
         return BackendError(f"{self._store} cannot be asked ({type(error).__name__}): check AWS_*.")
-
-
-class _Models(JSONFileLoader):  # type: ignore[misc]  # botocore is untyped
-    """botocore's own description of S3, parsed in a third of the time."""
-
-    def load_file(self, file_path: str) -> Any:  # noqa: ANN401 - its base's
-        for ending, opened in ((".json", open), (".json.gz", gzip.open)):
-            with contextlib.suppress(FileNotFoundError), opened(file_path + ending, "rb") as file:
-                return msgspec.json.decode(file.read())
-        return None
-
-
-@dataclass(slots=True)
-class _Put:
-    """What botocore signs and sends. Its own request would search all headers for each."""
-
-    url: str
-    headers: HTTPHeaderDict
-    body: bytearray
-    method: str = "PUT"
-    params: None = None
-    stream_output: bool = False
-    context: dict[str, str] = field(default_factory=dict)
-
-
-class _Signer(S3SigV4Auth):  # type: ignore[misc]  # botocore is untyped
-    """Signs one request whose body was hashed before; nothing is looked at twice."""
-
-    def __init__(self, credentials: Any, region: str, sha256: bytes) -> None:  # noqa: ANN401 - botocore's own
-        super().__init__(credentials, "s3", region)
-        self._sha256 = sha256
-        self._signed: HTTPHeaderDict | None = None
-
-    def headers_to_sign(self, request: _Put) -> HTTPHeaderDict:
-        if self._signed is None:
-            self._signed = HTTPHeaderDict(super().headers_to_sign(request).items())
-        return self._signed
-
-    def payload(self, request: _Put) -> str:  # noqa: ARG002 - its base's
-        return self._sha256.hex()
 
 
 def _locking(lock: Lock | None) -> dict[str, object]:
