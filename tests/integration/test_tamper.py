@@ -6,8 +6,9 @@ import contextlib
 import random
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -17,6 +18,7 @@ from vault.errors import IntegrityError
 from vault.model import ObjectRow, SessionFilter
 from vault.operations import fetch, fixity, retrieve, show
 from vault.operations.room import Room
+from vault.ports import ObjectStore
 
 PHRASES = ("My card was charged twice", "I can see that here")
 
@@ -159,6 +161,32 @@ def test_cut_lengthened_and_rearranged_objects_open_for_nobody(
             with written(files[row.id], change(files[row.id].read_bytes())):
                 assert refused(room, row, out)
                 assert fixity.check(room, all_bytes=True).damaged == [row.id]
+
+
+class _Endless:
+    """A store that says the right length of every object and then gives bytes without end."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.store, self.given = store, 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.store, name)
+
+    def get(
+        self, key: str, version: str, start: int = 0, stop: int | None = None
+    ) -> Iterator[bytes]:
+        yield from self.store.get(key, version, start, stop)
+        while stop is None or self.given < stop:
+            assert self.given < 1 << 20, "nobody asked where the end is"
+            self.given += 1 << 16
+            yield bytes(1 << 16)
+
+
+def test_fixity_asks_for_no_more_than_was_stored(archive: Archive) -> None:
+    with archive.home.room() as room:
+        endless = _Endless(room.store)
+        report = fixity.check(replace(room, store=cast("ObjectStore", endless)), all_bytes=True)
+    assert len(report.damaged) == report.checked > 0
 
 
 def test_a_missing_object_is_reported_and_opens_for_nobody(

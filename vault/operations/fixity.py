@@ -85,7 +85,7 @@ def _check_one(room: Room, row: ObjectRow, report: Report, *, reread: bool) -> N
         elif reread:
             report.reread += 1
             digest = hashlib.sha256()
-            for block in room.store.get(row.store_key, row.version):
+            for block in room.store.get(row.store_key, row.version, 0, row.size_bytes + 1):
                 digest.update(block)
             if not hmac.compare_digest(digest.digest(), row.sha256):
                 report.damaged.append(row.id)
