@@ -15,13 +15,13 @@ from jsonschema import Draft7Validator, FormatChecker
 
 from tests.conftest import FIXTURES
 from tests.recordings import bundle, noise
-from tests.unit.test_formats_vcon import VCONS, needs_vcons
+from tests.unit.test_formats_vcon import VCONS, document, needs_vcons
 from vault import formats
 from vault.errors import BadInput
 from vault.formats import vcon
 from vault.formats.vcon_schema import validate
 from vault.formats.vcon_speech import Sound
-from vault.formats.vcon_writer import SOUND_LIMIT_BYTES, write
+from vault.formats.vcon_writer import SOUND_LIMIT_BYTES, rewrite, write
 from vault.model import Annotation, Event, Json, Participant, Reading, Segment, Timeline
 
 UUID = "019f15a6-a752-826f-b9a2-279e0d16bc46"
@@ -210,6 +210,74 @@ def test_words_annotations_tags_and_attachments_come_back(tmp_path: Path) -> Non
     assert (found.tags, found.title) == (("spring",), "Title")
     assert found.source["consent"] == [{"granted": True}]
     assert {"report", "hold"} <= {each.type for each in found.timeline.annotations}
+
+
+def rewritten(folder: Path, came: dict[str, Json]) -> tuple[Reading, Reading, dict[str, Any]]:
+    """What was read of a vCon, what is read of it written again, and its attachment `unfit`."""
+    place = folder / "call.vcon"
+    place.write_text(json.dumps(came))
+    (before,) = formats.read(place)
+    document = vcon.contents(before.originals[0].open).document
+    assert document is not None
+    place.write_bytes(rewrite(document, before, before, uuid=UUID, created_at=CREATED))
+    (after,) = formats.read(place)
+    (unfit,) = [a.value for a in after.timeline.annotations if a.type == "unfit"]
+    assert isinstance(unfit, list)
+    return before, after, {each["path"]: each["value"] for each in unfit}  # type: ignore[call-overload, index, misc]  # JSON that is known
+
+
+def test_wrong_fields_of_a_transcript_cost_none_of_what_was_said(tmp_path: Path) -> None:
+    wrong: dict[str, Json] = {"vendor": 5, "product": [], "filename": {}, "encoding": "utf-8"}
+    said: Json = {"type": "transcript", "dialog": [0, "x"], "body": "spoken", **wrong}
+    before, after, unfit = rewritten(tmp_path, document(analysis=[said]))
+    assert [one.text for one in before.timeline.segments] == ["spoken"]
+    assert after.timeline.segments == before.timeline.segments
+    assert unfit == {f"$.analysis[0].{key}": value for key, value in wrong.items()} | {
+        "$.analysis[0].dialog": [0, "x"]
+    }
+
+
+def test_what_is_said_of_no_dialog_is_not_taken_for_the_first_when_it_is_written_again(
+    tmp_path: Path,
+) -> None:
+    said: Json = {"type": "transcript", "dialog": "0", "vendor": "x", "body": "of nothing"}
+    _, after, unfit = rewritten(tmp_path, document(analysis=[said]))
+    assert [one.text for one in after.timeline.segments] == ["hello"]
+    assert unfit == {"$.analysis[0].dialog": "0"}
+
+
+def test_wrong_fields_of_dialogs_and_attachments_cost_only_themselves(tmp_path: Path) -> None:
+    text: dict[str, Json] = {"type": "text", "body": "hello"}
+    dialogs: Json = [
+        {**text, "parties": 0, "start": "2026-01-01T00:00:00Z"},
+        {**text, "parties": [1, "x"], "start": 7, "duration": True},
+    ]
+    noted: Json = {"purpose": "note", "start": 0, "party": "x", "dialog": None, "body": "mind it"}
+    far: Json = {"type": "full", "uuid": UUID, "url": "https://192.0.2.1/x"}
+    came = document(dialog=dialogs, attachments=[noted], redacted=far)
+    before, after, unfit = rewritten(tmp_path, came)
+    assert after.timeline.segments == before.timeline.segments
+    assert [a.value for a in after.timeline.annotations if a.type == "note"] == ["mind it"]
+    assert after.source["redacted"] == {"type": "full", "uuid": UUID}
+    assert unfit == {
+        "$.redacted.url": "https://192.0.2.1/x",
+        "$.dialog[1].parties": [1, "x"],
+        "$.dialog[1].start": 7,
+        "$.dialog[1].duration": True,
+        "$.attachments[0].start": 0,
+        "$.attachments[0].party": "x",
+    }
+
+
+def test_an_analysis_that_came_with_a_wrong_field_is_made_anew_without_it(tmp_path: Path) -> None:
+    said: Json = {"type": "mood", "dialog": 0, "vendor": 5, "body": "fine"}
+    place = tmp_path / "call.vcon"
+    place.write_text(json.dumps(document(analysis=[said])))
+    (reading,) = formats.read(place)
+    (mood,) = made(reading)["analysis"]
+    assert (mood["body"], mood["vendor"]) == ("fine", "unknown")
+    (unfit,) = [each for each in made(reading)["attachments"] if each["purpose"] == "unfit"]
+    assert unfit["body"] == [{"path": "$.analysis[0].vendor", "value": 5}]
 
 
 def test_a_redacted_vcon_says_what_it_was_made_from() -> None:

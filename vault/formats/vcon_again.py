@@ -5,7 +5,7 @@ this changes:
 
     names, dates   those of 0.4.0; dates of older versions become those of RFC 3339
     additions      what the schema asks for and older versions did not have to say
-    unfit          what the schema takes nowhere is moved, with its place, into an attachment
+    unfit          a field that the schema refuses is moved, with its place, into an attachment
     the archive    its title, tags and annotations, where they are others than those that came
 
 Source: draft-ietf-vcon-vcon-core; `vcon.schema.json` beside this file is its schema.
@@ -22,12 +22,11 @@ from typing import Any
 from vault.formats import instants
 from vault.formats.fields import Fields, Notes
 from vault.formats.vcon_dates import instant
-from vault.formats.vcon_schema import VERSION, fit
+from vault.formats.vcon_schema import VERSION, Missing, complete, fit, listed
 from vault.model import Annotation, Json, Reading
 
 #: What an analysis or attachment is called that became an annotation of its own.
 _PLACED = re.compile(r"(analysis|attachment)-(\d{1,9})", re.ASCII)
-_FOR_URLS = str.maketrans("+/", "-_")
 
 
 def again(
@@ -42,12 +41,12 @@ def again(
     at = now.started_at
     zero = created_at if at is None else instants.write(instants.from_datetime(at))
     document["vcon"] = VERSION
-    _complete(document, zero, uuid, created_at)
-    unfit = [*fit(document), *_dated(document)]
+    missing = Missing(zero, uuid, created_at)
+    unfit = [*fit(document, missing), *_dated(document)]
     _say(document, before, now, zero)
     if unfit:
         _attach(document, "unfit", unfit, zero)
-    _complete(document, zero, uuid, created_at)
+    complete(document, missing)
     return document
 
 
@@ -58,9 +57,9 @@ def _dated(document: dict[str, Json]) -> Iterator[Json]:
     """Write the dates as RFC 3339 has them; what is no date is taken out."""
     dated = [(document, "$", key) for key in ("created_at", "updated_at")]
     for name in ("dialog", "attachments"):
-        for place, item in _items(document, name):
+        for place, item in listed(document, name):
             dated.append((item, f"$.{name}[{place}]", "start"))
-            for number, each in _items(item, "party_history"):
+            for number, each in listed(item, "party_history"):
                 dated.append((each, f"$.{name}[{place}].party_history[{number}]", "time"))
     for item, where, key in dated:
         text = item.get(key)
@@ -73,51 +72,6 @@ def _dated(document: dict[str, Json]) -> Iterator[Json]:
             yield {"path": f"{where}.{key}", "value": item.pop(key)}
 
 
-def _complete(document: dict[str, Json], zero: str, uuid: str, created_at: str) -> None:
-    """Say what 0.4.0 asks for: a dialog starts with the one before it, an attachment with all."""
-    _default(document, uuid=uuid, created_at=created_at)
-    for name in ("dialog", "analysis", "attachments"):
-        for _, item in _items(document, name):
-            _encode(item)
-    if document.get("redacted") == {}:
-        del document["redacted"]
-    if isinstance(redacted := document.get("redacted"), dict):
-        _default(redacted, type="unknown")
-    start: Json = zero
-    for _, item in _items(document, "dialog"):
-        _default(item, start=start)
-        start = item["start"]
-    for _, item in _items(document, "analysis"):
-        _default(item, type="analysis", vendor="unknown")
-    for _, item in _items(document, "attachments"):
-        _default(item, start=zero, party=0, dialog=0)
-
-
-def _encode(item: dict[str, Json]) -> None:
-    """Say how a body is written, as 0.4.0 does: JSON as JSON, base64 in its alphabet for URLs."""
-    body, encoding = item.get("body"), item.get("encoding")
-    if body is None:
-        return
-    if not isinstance(body, str):
-        item["encoding"] = "json"
-    elif encoding is None:
-        item["encoding"] = "none"
-    elif encoding == "base64":
-        item["body"] = "".join(body.split()).translate(_FOR_URLS).rstrip("=")
-        item["encoding"] = "base64url"
-
-
-def _default(item: dict[str, Json], **values: Json) -> None:
-    item |= {key: value for key, value in values.items() if item.get(key) is None}
-
-
-def _items(parent: dict[str, Json], key: str) -> Iterator[tuple[int, dict[str, Json]]]:
-    listed = parent.get(key)
-    for place, item in enumerate(listed if isinstance(listed, list) else ()):
-        if isinstance(item, dict):
-            yield place, item
-
-
 # --- what the archive says -------------------------------------------------------------------
 
 
@@ -128,7 +82,7 @@ def _say(document: dict[str, Json], before: Reading, now: Reading, zero: str) ->
         if now.title:
             document["subject"] = now.title
     if list(now.tags) != list(before.tags):
-        tagged = [n for n, item in _items(document, "attachments") if _is(item, "tags")]
+        tagged = [n for n, item in listed(document, "attachments") if _is(item, "tags")]
         _empty(document, tagged)
         if now.tags:
             _attach(document, "tags", list(now.tags), zero)
@@ -137,7 +91,7 @@ def _say(document: dict[str, Json], before: Reading, now: Reading, zero: str) ->
     gone = [str(each["id"]) for each in came if each not in hold]
     new = [each for each in hold if each not in came]
     if not all(map(_PLACED.fullmatch, gone)):  # those that came in a list go out in a list
-        lists = [n for n, item in _items(document, "attachments") if _is(item, "annotations")]
+        lists = [n for n, item in listed(document, "attachments") if _is(item, "annotations")]
         _empty(document, lists)
         new = [each for each in hold if each in new or not _PLACED.fullmatch(str(each["id"]))]
     _empty(document, _numbers(gone, "attachment"))
@@ -160,7 +114,7 @@ def _numbers(ids: Iterable[str], kind: str) -> set[int]:
 
 def _empty(document: dict[str, Json], places: Collection[int]) -> None:
     """Leave of these attachments their places, which others count on, and nothing else."""
-    for place, item in _items(document, "attachments"):
+    for place, item in listed(document, "attachments"):
         if place in places:
             for key in item.keys() - {"start", "party", "dialog"}:
                 del item[key]

@@ -60,7 +60,9 @@ def content(item: Fields) -> Json:
         return _json(item, body.encode())
     if encoding not in BASE64:
         return body
-    data, mediatype = raw(item), str(item.value.get("mediatype"))
+    data, mediatype = raw(item), item.value.get("mediatype")
+    if not isinstance(mediatype, str):
+        mediatype = ""
     if data is None or mediatype.startswith(("audio/", "video/", "image/")):
         return None
     return _json(item, data) if "json" in mediatype else _text(data)

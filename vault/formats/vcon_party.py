@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from vault.formats.fields import ROLES, Fields, Notes
-from vault.model import Participant
+from vault.model import Json, Participant
 
 #: What else vCons call the two sides.
 _ROLES = ROLES | {
@@ -52,6 +52,19 @@ def _stated(party: Fields) -> str | None:
         if isinstance(word, str) and word.strip().lower() in _ROLES:
             return _ROLES[word.strip().lower()]
     return {"bot": "agent", "person": "user"}.get(str(party.value.get("type")))
+
+
+def indices(*values: Json) -> tuple[int, ...]:
+    """The indices in these values, each once; `[0, [1, 2]]` is flat, and what is none left out."""
+    found: list[int] = []
+    pending = [*reversed(values)]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, list):
+            pending += reversed(each)
+        elif type(each) is int and each >= 0:
+            found.append(each)
+    return tuple(dict.fromkeys(found))
 
 
 class People:

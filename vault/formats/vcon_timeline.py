@@ -19,7 +19,7 @@ from vault.formats.sound import RECORDING_NS
 from vault.formats.vcon_attached import Attached, zeros
 from vault.formats.vcon_content import content
 from vault.formats.vcon_dates import instant
-from vault.formats.vcon_party import People
+from vault.formats.vcon_party import People, indices
 from vault.formats.vcon_transcript import Transcript, Turn, transcript
 from vault.model import Annotation, Event, Json, Participant, Segment, Timeline
 
@@ -139,20 +139,12 @@ def timeline(top: Fields, timed: Timed, people: People, notes: Notes) -> Made:
 
 def _parties(item: Fields) -> Sequence[int]:
     """The parties of a dialog, the one who began it first; `[0, [1, 2]]` is taken flat."""
-    found: list[int] = []
     stated, originator = item.value.get("parties"), item.value.get("originator")
     if type(stated) is list and len(stated) == 1 and originator in (None, *stated):
         stated = stated[0]  # most have one party, and nobody else began
         if type(stated) is int and stated >= 0:
             return (stated,)
-    pending: list[Json] = [stated, originator]
-    while pending:
-        each = pending.pop()
-        if isinstance(each, list):
-            pending += reversed(each)
-        elif isinstance(each, int) and not isinstance(each, bool) and each >= 0:
-            found.append(each)
-    return tuple(dict.fromkeys(found))
+    return indices(originator if isinstance(originator, int) else None, stated)
 
 
 # --- what was said -------------------------------------------------------------------------
@@ -166,18 +158,18 @@ def _transcripts(
     notes: Notes,
 ) -> dict[int, Transcript]:
     """The transcript of each dialog; every other analysis becomes an annotation."""
-    indices = {dialog.index for dialog in timed.dialogs}
+    places = {dialog.index for dialog in timed.dialogs}
     found: dict[int, Transcript] = {}
     for position, item in top.objects("analysis") or ():
         kind, target = item.text("type") or "analysis", item.value.get("dialog")
         if isinstance(target, list) and target:
             target = target[0]
-        if target is None and indices:
+        if target is None and places:
             target = timed.dialogs[0].index
         body = content(item)
         if body is None:
             body = item.value.get("transcript")
-        free = isinstance(target, int) and target in indices and target not in found
+        free = type(target) is int and target in places and target not in found
         speech = None
         if free and kind == "transcript":
             speech = transcript(body, item.where, notes, people.names)

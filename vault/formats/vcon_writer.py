@@ -23,7 +23,7 @@ from datetime import datetime
 from vault.errors import BadInput
 from vault.formats import instants, vcon_again
 from vault.formats.source import JSON_BYTES_LIMIT
-from vault.formats.vcon_schema import VERSION, fit, validate
+from vault.formats.vcon_schema import VERSION, Missing, fit, validate
 from vault.formats.vcon_speech import Sound, Speech, plain
 from vault.model import Annotation, Json, Participant, Reading
 
@@ -106,7 +106,8 @@ class _Vcon:
             "analysis": self._analysis,
             "attachments": self._attachments,
         }
-        if unfit := list(fit(document)):
+        missing = Missing(self._speech.at(0), str(top["uuid"]), str(top["created_at"]))
+        if unfit := list(fit(document, missing)):
             self._attach("unfit", unfit)
         return document
 
