@@ -53,11 +53,10 @@ def tell(document: Fields) -> Told:
 
 
 class _Happened(Shape):
-    """What all events have, and those that add an item to the history."""
+    """What all events have."""
 
     type: Text = None
     created_at: Number = None
-    item: Value = None
 
 
 class _Item(Shape):

@@ -1,9 +1,9 @@
 """Objects of one shape that a source lists by the thousand, read all at once.
 
 A `Shape` has a field for each name that a reader asks for, of one of the types below, and None as
-its default. Objects that are as they should be, as nearly all are, are
-taken in by one call for a tenth of what it costs to ask for each field; any other is read field
-by field, as `Fields` does it and with the same warnings.
+its default. Objects that are as they should be, as nearly all are, are taken in by one call for a
+tenth of what it costs to ask for each field; any other is read field by field, as `Fields` does it
+and with the same warnings.
 """
 
 from __future__ import annotations
