@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import gzip
+import json
 import random
 import subprocess
 import wave
@@ -15,7 +16,10 @@ import pytest
 
 from tests import promptkit
 from tests.homes import Home
+from tests.recordings import noise
 from tests.unit.test_formats_platform import session, write
+from tests.unit.test_formats_vcon import base64url, document, recording
+from vault import formats
 from vault.formats.sound import law_of
 
 RATE = 8000
@@ -109,6 +113,77 @@ def test_the_chunks_of_a_promptkit_recording_are_heard_and_silence_between_them_
         found.append(decoded((tmp_path / "one.flac").read_bytes()))
     sounds = [heard(coding, one), heard(coding, two)] if blob else []
     assert sorted(map(list, found)) == sorted(map(list, sounds))
+
+
+@pytest.mark.parametrize(
+    ("media_type", "options"),
+    [
+        ("audio/basic", ("mulaw", "8000", "1")),
+        ("audio/PCMU", ("mulaw", "8000", "1")),
+        ("audio/PCMA; rate=16000", ("alaw", "16000", "1")),
+        ('audio/x-mulaw;rate=8000;channels="2"', ("mulaw", "8000", "2")),
+    ],
+)
+def test_a_recording_inside_a_vcon_is_heard(
+    home: Home, tmp_path: Path, media_type: str, options: tuple[str, ...]
+) -> None:
+    sound = b"\xff\xfb\xe0" + spoken()  # as a frame of MP3 begins
+    place = tmp_path / "call.vcon"
+    place.write_text(json.dumps(document(dialog=[recording(sound, mediatype=media_type)])))
+    (one,) = home.run("deposit", place).document["sessions"]
+    codes = {warning["code"] for warning in one["warnings"]}
+    assert not codes & {"unreadable-audio", "not-transcoded"}
+    coding, rate, channels = options
+    shown = home.run("show", one["id"]).document
+    (turn,) = shown["segments"]
+    assert turn["decoded_ns"] == len(sound) // int(channels) * 10**9 // int(rate)
+    assert turn["file"] == "dialog-0000.g711"
+    assert {"playback/dialog-0000.g711.opus", "archive/dialog-0000.g711.flac"} <= {
+        part["name"] for part in shown["parts"]
+    }
+    home.run("fetch", one["id"], "--part", turn["file"], "-o", tmp_path / "inside")
+    assert (tmp_path / "inside").read_bytes() == sound
+    form = ("-f", coding, "-ar", rate, "-ac", channels)
+    expected = decoded(sound, *form)
+    home.run(
+        "fetch", one["id"], "--part", "archive/dialog-0000.g711.flac", "-o", tmp_path / "a.flac"
+    )
+    assert decoded((tmp_path / "a.flac").read_bytes()) == expected
+    home.run("export", one["id"], "--format", "vcon", "-o", tmp_path / "again.vcon")
+    (again,) = json.loads((tmp_path / "again.vcon").read_text())["dialog"]
+    assert (again["mediatype"], again["body"]) == (media_type, base64url(sound))
+
+
+def test_a_vcon_made_of_its_sound_alone_has_it_in_a_container(home: Home, tmp_path: Path) -> None:
+    place = tmp_path / "call.vcon"
+    place.write_text(json.dumps(document(dialog=[recording(spoken(), mediatype="audio/PCMA")])))
+    (one,) = home.run("deposit", place, "--privacy-level", "audio_only").document["sessions"]
+    home.run("export", one["id"], "--format", "vcon", "-o", tmp_path / "made.vcon")
+    (reading,) = formats.read(tmp_path / "made.vcon")
+    (inside,) = reading.recordings()
+    assert inside.media_type == "audio/wav"
+    assert decoded(inside.open().read()) == heard("g711_alaw", spoken())
+
+
+@pytest.mark.parametrize(
+    "media_type", ["audio/PCMU;rate=fast", "audio/PCMU;rate=0", "audio/L16", "PCMU", "audio/x", 7]
+)
+def test_bytes_of_another_media_type_inside_a_vcon_are_no_recording(
+    tmp_path: Path, media_type: Any
+) -> None:
+    place = tmp_path / "call.vcon"
+    place.write_text(json.dumps(document(dialog=[recording(spoken(), mediatype=media_type)])))
+    (reading,) = formats.read(place)
+    assert "unreadable-audio" in {warning.code for warning in reading.warnings}
+    assert reading.inside is None
+
+
+def test_a_container_is_not_taken_for_what_its_media_type_says(tmp_path: Path) -> None:
+    for data, name in ((noise(0.1), "dialog-0000.wav"), (b".snd" + spoken(), None), (b"", None)):
+        place = tmp_path / "call.vcon"
+        place.write_text(json.dumps(document(dialog=[recording(data, mediatype="audio/basic")])))
+        (reading,) = formats.read(place)
+        assert reading.timeline.segments[0].file == name
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
+from typing import NamedTuple
 
 from vault.errors import BadInput
 from vault.formats import gzipped
@@ -30,6 +31,9 @@ _SAMPLES = re.compile(
 _TAGS = {"a": wav.ALAW, "u": wav.MULAW, None: wav.PCM}
 #: What sources call the two laws of G.711: mulaw, pcm_alaw, g711_ulaw, audio/PCMU, audio/x-mulaw.
 _LAW = re.compile(r"(?:.{0,24}[^a-z])?(?:(mu|u|a)[-_]?law|pcm(u|a))", re.IGNORECASE)
+
+#: Whoever says that a second of speech has fewer samples is wrong.
+_LOWEST_RATE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,36 @@ def law_of(encoding: Json) -> str | None:
     """The law of G.711 that a source means by the name of an encoding: a, u, or None."""
     found = _LAW.fullmatch(encoding) if isinstance(encoding, str) else None
     return None if found is None else (found[1] or found[2])[-1].lower()
+
+
+class Telephony(NamedTuple):
+    """Sound of G.711 in no container, a byte a sample; `media_type` as `sound` takes it."""
+
+    media_type: str
+    rate: int
+    channels: int
+
+    def duration_ns(self, size_bytes: int) -> int:
+        """How long so many bytes of it sound."""
+        return size_bytes // self.channels * 1_000_000_000 // self.rate
+
+
+def telephony(media_type: Json) -> Telephony | None:
+    """What a media type says of sound of G.711, 8 kHz mono unless it says more; None for others.
+
+    Source: RFC 3551, 4.5.14, and RFC 4856 (`audio/PCMU;rate=16000`); RFC 2046, 4.2 (`audio/basic`).
+    """
+    stated = media_type.lower() if isinstance(media_type, str) else ""
+    kind, *said = (each.strip() for each in stated.split(";"))
+    law = "u" if kind == "audio/basic" else law_of(kind.removesuffix("-basic"))
+    told = {name.strip(): value.strip(' "') for name, _, value in (s.partition("=") for s in said)}
+    shape = told.get("rate", "8000"), told.get("channels", "1")
+    found = f"audio/pcm;rate={shape[0]};channels={shape[1]};law={law}"
+    if not kind.startswith("audio/") or not _SAMPLES.fullmatch(found):
+        return None
+    rate, channels = map(int, shape)
+    possible = _LOWEST_RATE <= rate <= wav.MAX_RATE and 0 < channels <= wav.MAX_CHANNELS
+    return Telephony(found, rate, channels) if possible else None
 
 
 def recording_of(data: Mapping[str, Json]) -> dict[str, Json]:

@@ -138,8 +138,7 @@ def contents(
 
 def _inside(original: Original, decrypt_key: bytes | None) -> Iterator[Original]:
     for found in recordings(original.open, decrypt_key=decrypt_key):
-        media_type = content.MEDIA_TYPES[found.container]
-        yield Original(found.name, Kind.AUDIO, media_type, found.size_bytes, found.open)
+        yield Original(found.name, Kind.AUDIO, found.media_type, found.size_bytes, found.open)
 
 
 def _has_names(text: bytes) -> bool:

@@ -15,11 +15,13 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from vault.errors import BadInput
 from vault.formats import jsontext
+from vault.formats.content import MEDIA_TYPES
 from vault.formats.fields import NS_LIMIT, Fields, Notes
+from vault.formats.sound import Telephony, telephony
 from vault.media import probe, wav
 from vault.model import Json
 
@@ -33,15 +35,14 @@ _STANDARD = str.maketrans("-_", "+/", " \t\r\n")
 class Embedded:
     """A recording inside a vCon; `open` gives a fresh stream of its `size_bytes` bytes.
 
-    `name` is what segments call it, `dialog` the index of the dialog that holds it. `container`
-    is told by the bytes, `media_type` is what the vCon says. `decoded_ns` is None where telling
-    it would take a decoder.
+    `name` is what segments call it, `dialog` the index of the dialog that holds it. `media_type`
+    is told by the bytes, and by the vCon where they are samples of G.711 and nothing else.
+    `decoded_ns` is None where telling it would take a decoder.
     """
 
     name: str
     dialog: int
-    container: str
-    media_type: str | None
+    media_type: str
     size_bytes: int
     decoded_ns: int | None
     open: Callable[[], BinaryIO]
@@ -142,23 +143,45 @@ def embedded(dialogs: Iterator[tuple[int, Fields]]) -> Iterator[Embedded]:
         body = item.value.get("body")
         if item.value.get("encoding") not in BASE64 or not isinstance(body, str):
             continue
-        container = probe.sniff(_unbase64(body[:_HEAD_CHARACTERS]) or b"")
-        data = raw(item) if container else None
-        if container is None or data is None:
+        head = _unbase64(body[:_HEAD_CHARACTERS]) or b""
+        form = _form(head, telephony(item.value.get("mediatype")))
+        data = raw(item) if form else None
+        if form is None or not data:
             continue
-        decoded_ns = _decoded_ns(data) if container == "wav" else None
-        if container == "wav" and decoded_ns is None:
+        decoded_ns = form.length_ns(data)
+        if decoded_ns is None and form.ending == "wav":
             continue
-        media_type = item.value.get("mediatype")
         yield Embedded(
-            name=f"dialog-{index:04d}.{container}",
+            name=f"dialog-{index:04d}.{form.ending}",
             dialog=index,
-            container=container,
-            media_type=media_type if isinstance(media_type, str) else None,
+            media_type=form.media_type,
             size_bytes=len(data),
             decoded_ns=decoded_ns,
             open=partial(io.BytesIO, data),
         )
+
+
+class _Form(NamedTuple):
+    """What a recording is; `length_ns` tells how long it sounds, or None."""
+
+    ending: str
+    media_type: str
+    length_ns: Callable[[bytes], int | None]
+
+
+def _form(head: bytes, samples: Telephony | None) -> _Form | None:
+    """What sound begins so, if any; without a container only where it is said to be `samples`.
+
+    Those may well begin as a frame of MP3 does. What Sun put before them (`.snd`) is not read.
+    """
+    container = probe.sniff(head)
+    bare = container is None or (container == "mp3" and head[:3] != b"ID3")
+    if samples is not None and bare and head[:4] != b".snd":
+        return _Form("g711", samples.media_type, lambda data: samples.duration_ns(len(data)))
+    if container is None:
+        return None
+    length_ns = _decoded_ns if container == "wav" else lambda _: None
+    return _Form(container, MEDIA_TYPES[container], length_ns)
 
 
 def _decoded_ns(data: bytes) -> int | None:
