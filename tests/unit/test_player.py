@@ -342,6 +342,23 @@ def test_a_session_without_audio_events_is_heard_by_its_segments() -> None:
     assert [(m.role, m.text) for m in play.moment(5).messages] == [("user", "Hi"), ("agent", "Yes")]
 
 
+def test_a_stated_duration_stands_unless_something_begins_after_it() -> None:
+    said = Segment(0, "user", None, 10, 40, None, "Hi", False, None)
+    assert Player(Timeline((said,)), 10).duration_ns == 10
+    for short in (Player(Timeline((said,)), 9), Player(Timeline((), (Event(1, "x", 40),)), 9)):
+        assert short.duration_ns == 40
+        short.seek(30)
+        assert short.position_ns == 30
+
+
+def test_a_player_ends_where_it_is_told_to() -> None:
+    timeline = Timeline((), tuple(Event(n, "x", n * 10) for n in range(5)))
+    player = Player(timeline, 40, until_ns=20)
+    assert [e.seq for e in player.advance(100)] == [0, 1, 2]
+    assert player.position_ns == 20
+    assert Player(timeline, 40, until_ns=99).duration_ns == 40
+
+
 def test_an_instant_is_found_in_no_more_steps_among_many_events() -> None:
     hour = 3600 * SECOND
     kinds = ("message.created", "audio.input", "audio.output", "tool.call.started")

@@ -19,6 +19,7 @@ from vault.cli import (
     following,
     installation,
     remarks,
+    replaying,
     schedules,
     sessions,
     transcribing,
@@ -52,6 +53,7 @@ sessions.register(app)
 analysing.register(app)
 transcribing.register(app)
 conversing.register(app)
+replaying.register(app)
 remarks.register(app)
 following.register(app)
 exporting.register(app)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from vault.cli.remarks import moment, who_speaks
+from vault.cli.replaying import moment, who_speaks
 
 if TYPE_CHECKING:
     from vault.operations.room import Room

@@ -1,105 +1,22 @@
-"""Verbs on what is said about a session: replay, annotate, title, tag."""
+"""Verbs on what is said about a session: annotate, title, tag."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from vault.cli.choosing import MANY
-from vault.cli.desk import Desk, size
+from vault.cli.desk import Desk
 from vault.cli.sessions import SESSION
-
-if TYPE_CHECKING:
-    from vault.operations.retrieve import Opened
 
 
 def register(app: typer.Typer) -> None:
     """Add these verbs."""
-    for verb in (replay, annotate, title, tag):
+    for verb in (annotate, title, tag):
         app.command(verb.__name__)(verb)
-
-
-def replay(
-    context: typer.Context,
-    session: SESSION,
-    at: Annotated[float, typer.Option(help="The instant, in seconds from the start.")],
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", help="A file for the sound from then on, Opus in Ogg."),
-    ] = None,
-    part: Annotated[
-        str | None, typer.Option(help="Whose sound, as in playback/full.wav.opus.")
-    ] = None,
-) -> None:
-    """Show the state of a session at an instant; with -o write what is heard from then on."""
-    from math import isfinite
-
-    from vault.errors import UsageError
-    from vault.operations import retrieve
-    from vault.operations.listen import heard
-
-    if not isfinite(at * 1e9):
-        raise UsageError("--at is a number of seconds.")
-    if part is not None and output is None:
-        raise UsageError("--part is of the sound, which takes -o FILE.")
-    desk: Desk = context.obj
-    with desk.room() as room:
-        opened = retrieve.Opened(room, retrieve.session(room, session))
-        document = moment(opened, round(at * 1_000_000_000))
-        if output is not None:
-            document["files"] = [heard(opened, round(at * 1_000_000_000), output, part)]
-    desk.answer(document, _moment_lines(document))
-
-
-def moment(opened: Opened, offset_ns: int) -> dict[str, Any]:
-    """The state of a session at an instant, as the contract has it."""
-    from dataclasses import replace
-
-    from vault.replay.player import Player
-
-    timeline = replace(opened.timeline(), annotations=opened.annotations())
-    player = Player(timeline, opened.row.duration_ns)
-    player.seek(offset_ns)
-    now = player.moment()
-    return {
-        "position": player.position_text,
-        "current_events": [asdict(e) for e in now.current_events],
-        "recent_events": [asdict(e) for e in now.recent_events],
-        "messages": [
-            {"role": m.role, "text": m.text, "offset_ns": m.offset_ns} for m in now.messages
-        ],
-        "audio_input_active": now.audio_input_active,
-        "audio_output_active": now.audio_output_active,
-        "annotations": [
-            {"type": a.type, "key": a.key, "value": a.value, "version": a.version}
-            for a in now.annotations
-        ],
-    }
-
-
-def who_speaks(document: Mapping[str, Any]) -> str:
-    """Who can be heard at that instant."""
-    user, agent = (
-        "speaks" if document[f"audio_{way}_active"] else "is silent" for way in ("input", "output")
-    )
-    return f"user {user}, agent {agent}"
-
-
-def _moment_lines(document: Mapping[str, Any]) -> list[str]:
-    return [
-        document["position"],
-        who_speaks(document),
-        *(f"  event    {e['type']}" for e in document["current_events"]),
-        *(f"  recent   {e['type']}" for e in document["recent_events"]),
-        *(f"  {m['role']}: {m['text']}" for m in document["messages"]),
-        *(f"  {a['type']} {a['key']} = {json.dumps(a['value'])}" for a in document["annotations"]),
-        *(f"  {size(f['bytes'])}  {f['name']}" for f in document.get("files", ())),
-    ]
 
 
 def annotate(

@@ -48,7 +48,9 @@ Listener = Callable[[int, Event | None], None]
 class Player:
     """One session, and a position in it from 0 to its duration (ns, both included).
 
-    `clock` counts nanoseconds of real time and never goes back. Not for several threads at once.
+    The duration is that of the source, unless none is stated or something begins after it: then
+    it is the end of all. Nothing after `until_ns` is played, which is the end then. `clock`
+    counts nanoseconds of real time and never goes back. Not for several threads at once.
     """
 
     def __init__(
@@ -56,10 +58,13 @@ class Player:
         timeline: Timeline,
         duration_ns: int | None = None,
         *,
+        until_ns: int | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._chronology = Chronology(timeline)
-        self.duration_ns = self._chronology.end_ns if duration_ns is None else duration_ns
+        self.duration_ns = self._chronology.length_ns(duration_ns)
+        if until_ns is not None:
+            self.duration_ns = max(0, min(self.duration_ns, until_ns))
         self._clock = clock
         self._listeners: list[tuple[Signal, Listener]] = []
         self._state = PlaybackState.STOPPED

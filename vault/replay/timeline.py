@@ -57,7 +57,13 @@ class Chronology:
         by_seq = {event.seq: event.offset_ns for event in reversed(self._events)}
         self._annotations = Placed(timeline.annotations, by_seq)
         ends = [segment.end_ns for segment in timeline.segments]
+        starts = [segment.start_ns for segment in timeline.segments]
         self.end_ns = max((*self._offsets[-1:], *ends), default=0)
+        self._last_ns = max((*self._offsets[-1:], *starts), default=0)
+
+    def length_ns(self, stated_ns: int | None) -> int:
+        """How long there is something to go to: as stated, if nothing begins after that."""
+        return self.end_ns if stated_ns is None or stated_ns < self._last_ns else stated_ns
 
     def at(self, at_ns: int) -> Moment:
         """What there was to see at an instant."""
