@@ -283,6 +283,8 @@ def test_what_is_written_is_read_again(session: tuple[Reading, list[Sound]]) -> 
     assert (found.started_at, found.title or None) == (reading.started_at, reading.title or None)
     assert found.duration_ns == reading.duration_ns
     assert turns(found) == turns(reading)
+    silent = not (reading.participants or reading.timeline.segments)
+    assert silent == (not found.participants)
     assert found.timeline.events == reading.timeline.events
 
 

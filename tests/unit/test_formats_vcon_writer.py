@@ -285,10 +285,21 @@ def test_a_redacted_vcon_says_what_it_was_made_from() -> None:
     assert made(NOTHING, redacted=redacted)["redacted"] == redacted
 
 
-def test_an_empty_session_is_a_valid_vcon() -> None:
+def test_a_session_of_nobody_is_a_valid_vcon_without_parties(tmp_path: Path) -> None:
     document = made(NOTHING)
-    assert document["dialog"][0]["type"] == "recording-set"
-    assert len(document["parties"]) == 1
+    (whole,) = document["dialog"]
+    assert (whole["type"], whole["parties"], document["parties"]) == ("recording-set", [], [])
+    found = again(tmp_path, NOTHING)
+    assert (found.participants, found.timeline.segments, found.warnings) == ((), (), ())
+
+
+def test_sound_of_nobody_known_is_given_to_nobody(tmp_path: Path) -> None:
+    sound = noise(0.5)
+    call = Sound("call.wav", "audio/wav", len(sound), opener(sound))
+    assert made(NOTHING, sounds=[call])["parties"] == []
+    found = again(tmp_path, NOTHING, sounds=[call])
+    (turn,) = found.timeline.segments
+    assert (found.participants, turn.file) == ((), "dialog-0001.wav")
 
 
 def test_too_much_sound_is_refused_before_it_is_read() -> None:

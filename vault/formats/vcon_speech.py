@@ -180,7 +180,7 @@ class Speech:
 
 
 def _people(reading: Reading) -> Sequence[Participant]:
-    """Everyone who takes part or speaks; somebody, where nobody does.
+    """Everyone who takes part or speaks; nobody, where nobody is known: a vCon needs no parties.
 
     The only participant of a role who has a name is who speaks in it, whatever a lone speaker of
     that role is called there.
@@ -195,7 +195,7 @@ def _people(reading: Reading) -> Sequence[Participant]:
         lone = one.name is None or (one.role in named and voices[one.role] == 1)
         if not (lone and roles[one.role] == 1) and (one.role, one.name) not in known:
             people.append(one)
-    return people or [Participant("user")]
+    return people
 
 
 def _words(segment: Segment, called: dict[str, Json]) -> dict[str, Json]:

@@ -144,7 +144,7 @@ class _Vcon:
         self._analysis.append({"type": kind, "dialog": dialog, **maker, **_inline(body)})
 
     def _attach(self, purpose: str, body: Json, said: Mapping[str, Json] | None = None) -> None:
-        roles = [person.role for person in self._speech.people]
+        roles = [person.role for person in self._speech.people]  # an index, of nobody maybe
         party = roles.index("agent") if "agent" in roles else 0
         place: dict[str, Json] = {"start": self._speech.at(0), "party": party, "dialog": 0}
         self._attachments.append({**place, **(said or {}), "purpose": purpose, **_inline(body)})
