@@ -52,6 +52,16 @@ def test_rows_that_are_there_and_rows_that_come_are_followed(home: Home, tmp_pat
         following.wait()
 
 
+def test_a_real_log_that_was_cut_gives_all_rows_but_one_and_says_so(
+    home: Home, fixtures_folder: Path
+) -> None:
+    (log,) = (fixtures_folder / "voicemode" / "malformed").iterdir()
+    rows = [line for line in log.read_bytes().splitlines() if line.strip()]
+    once = ended(home.start("--json", "tail", log, "--once"))
+    assert len(once.out.splitlines()) == len(rows) - 1
+    assert once.err == "warning: The log ends in the middle of a line.\n"
+
+
 def _pour(stream: Iterable[str], lines: Queue[str]) -> None:
     for line in stream:
         lines.put(line)

@@ -64,6 +64,14 @@ def test_a_half_written_row_waits_for_its_end(tmp_path: Path) -> None:
     assert told(found) == ["a", "b"]
 
 
+def test_what_is_left_of_a_line_at_the_end_is_told(tmp_path: Path) -> None:
+    cut = log(tmp_path, row("a"), line("half")[:20])
+    assert told(voicemode.tail(cut, steps())) == ["a", "truncated-row"]
+    assert told(voicemode.tail(cut, steps(append(cut, line("half")[20:])))) == ["a", "half"]
+    whole = log(tmp_path, row("a"), line("b")[:-1], day="2026-01-11")
+    assert told(voicemode.tail(whole, steps())) == ["a", "b"]
+
+
 def test_a_log_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "exchanges_2026-01-10.jsonl"
     more = steps(lambda: None, append(path, line("a")))

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, TypeAlias
 
 from vault.errors import BadInput
+from vault.formats.jsontext import object_in
 from vault.formats.source import Source
 from vault.model import Kind, Original, Warn
 
@@ -105,7 +106,8 @@ def follow(
     whether to go on. A half-written last line is held back until its newline comes. A log that
     got shorter, or another file in its place, is read from its beginning, after what was left
     of the old one; what was only half written then, or is longer than 16 MiB, is a warning in
-    the line's place. `from_end` passes over what is there at first.
+    the line's place. `from_end` passes over what is there at first. When `pause` ends it, a last
+    line without its newline is given if it is whole, and is a warning if it is not.
     """
     followed: _Followed | None = None
     try:
@@ -124,6 +126,7 @@ def follow(
                 yield from followed.news()
             from_end = False
             if not pause():
+                yield from () if followed is None else followed.rest()
                 return
     finally:
         if followed is not None:
@@ -159,6 +162,13 @@ class _Followed:
         file.seek(0)
         if lost:
             yield Warn("truncated-row", "The log was replaced in the middle of a line.")
+
+    def rest(self) -> Iterator[bytes | Warn]:
+        """What is left at the end: a line without its newline."""
+        if object_in(self._half) is not None:
+            yield self._half
+        elif self._half.strip():
+            yield Warn("truncated-row", "The log ends in the middle of a line.")
 
     def news(self) -> Iterator[bytes | Warn]:
         """The lines that were ended since the last time."""
