@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from vault.errors import IntegrityError
@@ -11,6 +11,7 @@ from vault.export import captions, story
 from vault.export.escape import file_name
 from vault.export.pages import Document
 from vault.export.record import Order, Record, blocks, document, head, plain, warned
+from vault.export.waiting import Waiting
 from vault.export.webpage import html_file
 from vault.export.zipstream import ZipStream
 from vault.model import Json, Original
@@ -25,28 +26,42 @@ def zip_file(records: Iterable[Record], order: Order) -> Iterator[bytes]:
     one, and with `originals` the files as they came, under names that are safe on any system;
     the manifest says which name stands for which.
     """
-    archive = ZipStream()
-    listed: list[Json] = []
-    count = 0
-    for record in records:
-        count += 1
-        folder = f"sessions/{record.id}"
-        for name, content in _made(record, order):
-            yield from archive.entry(f"{folder}/{name}", content)
-            listed.append({**archive.last, "session": record.id})
-        for name, original in _originals(record, order):
-            yield from archive.entry(f"{folder}/originals/{name}", blocks(original))
-            _check(record, original, archive.last["sha256"])
-            entry: dict[str, Json] = {"session": record.id, "original": original.name}
-            listed.append({**archive.last, **entry})
-    manifest = {**manifest_of(order, count, listed), "warnings": warned(order.notes.all())}
-    yield from archive.entry(MANIFEST, [json.dumps(manifest, indent=1).encode()])
-    yield from archive.end()
+    count, unwanted = 0, False
+    with ZipStream() as archive, Waiting() as listed:
+        for record in records:
+            count += 1
+            folder = f"sessions/{record.id}"
+            for name, content in _made(record, order):
+                yield from archive.entry(f"{folder}/{name}", content)
+                listed.add(listing(archive.last, session=record.id) + b"\n")
+            unwanted |= bool(record.session.originals) and not order.originals
+            for name, original in _originals(record, order):
+                yield from archive.entry(f"{folder}/originals/{name}", blocks(original))
+                _check(record, original, archive.last["sha256"])
+                entry = listing(archive.last, session=record.id, original=original.name)
+                listed.add(entry + b"\n")
+        if unwanted:
+            order.notes.add("originals-left-out", "The files as they came were not asked for.")
+        yield from archive.entry(MANIFEST, manifest(order, count, listed.lines()))
+        yield from archive.end()
 
 
-def manifest_of(order: Order, records: int, files: list[Json]) -> dict[str, Json]:
-    """What a bundle says about itself: every file with its size and SHA-256."""
-    return {**head(order), "records": records, "files": files}
+def manifest(order: Order, records: int, files: Iterable[bytes]) -> Iterator[bytes]:
+    """What a bundle says about itself, as a stream: its files, as `listing` has them, one a line.
+
+    `{strongroom_export, made_at, scope, records, files: […], warnings: […]}`
+    """
+    about = json.dumps({**head(order), "records": records})
+    yield about[:-1].encode() + b', "files": ['
+    for number, file in enumerate(files):
+        yield (b",\n" if number else b"\n") + file
+    warnings = json.dumps(warned(order.notes.all()))
+    yield b'\n], "warnings": ' + warnings.encode() + b"}\n"
+
+
+def listing(file: Mapping[str, Json], **about: str) -> bytes:
+    """One file of a manifest: name, size and digest, and what it is about."""
+    return json.dumps({**file, **about}).encode()
 
 
 def _made(record: Record, order: Order) -> Iterator[tuple[str, Iterable[bytes]]]:
@@ -62,10 +77,11 @@ def _made(record: Record, order: Order) -> Iterator[tuple[str, Iterable[bytes]]]
 
 def _originals(record: Record, order: Order) -> Iterator[tuple[str, Original]]:
     """The originals under names that are safe, each name once whatever case a disk minds."""
-    if not (order.originals and order.verbatim):
-        text = "Originals cannot be anonymised." if order.originals else "They were not asked for."
+    if not order.originals:
+        return
+    if not order.verbatim:
         if record.session.originals:
-            order.left("originals-left-out", text, record)
+            order.left("originals-left-out", "Originals cannot be anonymised.", record)
         return
     taken: set[str] = set()
     for original in record.session.originals:

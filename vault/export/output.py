@@ -74,7 +74,7 @@ def _expect_place_for_folder(path: Path) -> None:
 
 
 def _move_into(path: Path, scratch: Path, owns: Callable[[str], bool] | None) -> None:
-    new = [p.relative_to(scratch) for p in sorted(scratch.rglob("*")) if p.is_file()]
+    new = {p.relative_to(scratch) for p in scratch.rglob("*") if p.is_file()}
     for name in new:
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (scratch / name).replace(path / name)

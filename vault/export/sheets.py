@@ -56,13 +56,13 @@ class Sheet:
 
 def workbook(sheets: Sequence[Sheet]) -> Iterator[bytes]:
     """The file. Raises `UsageError` where a sheet gets more rows than Excel has room for."""
-    archive = ZipStream()
-    for name, text in _skeleton(_names(sheets)):
-        yield from archive.entry(name, [text.encode()], large=False)
-    for number, sheet in enumerate(sheets, 1):
-        path = f"xl/worksheets/sheet{number}.xml"
-        yield from archive.entry(path, (row.encode() for row in _sheet(sheet)), large=False)
-    yield from archive.end()
+    with ZipStream() as archive:
+        for name, text in _skeleton(_names(sheets)):
+            yield from archive.entry(name, [text.encode()], large=False)
+        for number, sheet in enumerate(sheets, 1):
+            path = f"xl/worksheets/sheet{number}.xml"
+            yield from archive.entry(path, (row.encode() for row in _sheet(sheet)), large=False)
+        yield from archive.end()
 
 
 def _sheet(sheet: Sheet) -> Iterator[str]:

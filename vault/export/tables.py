@@ -11,10 +11,10 @@ from vault.export import sheets
 from vault.export.escape import csv_cell
 from vault.export.record import Order, Record, measured
 from vault.export.sheets import CELL_CHARACTERS, Cell, Sheet
+from vault.export.waiting import Waiting
 from vault.model import Segment
 
 _SECOND_NS = 1_000_000_000
-_EXPANDED_BYTES = 1 << 16
 _SESSION = (
     *("session", "external_id", "title", "format", "started_at", "duration_seconds"),
     *("privacy_level", "class", "jurisdictions", "regimes", "subjects", "agent", "tags"),
@@ -62,53 +62,42 @@ def rows_as_csv(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Itera
 def xlsx_file(records: Iterable[Record], order: Order) -> Iterator[bytes]:
     """A workbook: sessions, turns, events, warnings.
 
-    A sheet is written before the next begins, so what the later sheets hold waits compressed.
+    A sheet is written before the next begins, so what the later sheets hold waits.
     """
-    turns, events, noted = _Waiting(), _Waiting(), _Waiting()
-
-    def sessions() -> Iterator[Sequence[Cell]]:
-        for record in records:
-            timeline = record.session.timeline
-            turns.add(_turn(record, s) for s in timeline.segments)
-            events.add(_events(record))
-            noted.add((record.id, w.code, w.text, w.file) for w in record.warnings)
-            if any(len(s.text or "") > CELL_CHARACTERS for s in timeline.segments):
-                text = f"An Excel cell holds {CELL_CHARACTERS} characters; longer texts are cut."
-                order.left("cell-cut", text, record)
-            yield _session(record)
-
-    yield from sheets.workbook(
-        [
-            Sheet("sessions", _SESSION, sessions()),
-            Sheet("turns", _TURN, turns),
-            Sheet("events", _EVENT, events),
-            Sheet("warnings", _NOTED, noted),
-        ]
-    )
+    with Waiting() as turns, Waiting() as events, Waiting() as noted:
+        sessions = _sessions(records, order, turns, events, noted)
+        yield from sheets.workbook(
+            [
+                Sheet("sessions", _SESSION, sessions),
+                Sheet("turns", _TURN, _kept(turns)),
+                Sheet("events", _EVENT, _kept(events)),
+                Sheet("warnings", _NOTED, _kept(noted)),
+            ]
+        )
 
 
-class _Waiting:
-    """Rows that wait in memory, compressed, until their sheet is written."""
+def _sessions(
+    records: Iterable[Record], order: Order, turns: Waiting, events: Waiting, noted: Waiting
+) -> Iterator[Sequence[Cell]]:
+    """The row of each session, while the rows of the later sheets are put aside."""
+    for record in records:
+        timeline = record.session.timeline
+        _keep(turns, (_turn(record, s) for s in timeline.segments))
+        _keep(events, _events(record))
+        _keep(noted, ((record.id, w.code, w.text, w.file) for w in record.warnings))
+        if any(len(s.text or "") > CELL_CHARACTERS for s in timeline.segments):
+            text = f"An Excel cell holds {CELL_CHARACTERS} characters; longer texts are cut."
+            order.left("cell-cut", text, record)
+        yield _session(record)
 
-    def __init__(self) -> None:
-        import zlib
 
-        self._squeeze = zlib.compressobj(1)
-        self._expand = zlib.decompressobj()
-        self._blocks: list[bytes] = []
+def _keep(waiting: Waiting, rows: Iterable[Sequence[Cell]]) -> None:
+    for row in rows:
+        waiting.add(json.dumps(row).encode() + b"\n")
 
-    def add(self, rows: Iterable[Sequence[Cell]]) -> None:
-        lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
-        self._blocks.append(self._squeeze.compress(lines))
 
-    def __iter__(self) -> Iterator[Sequence[Cell]]:
-        self._blocks.append(self._squeeze.flush())
-        left = b""
-        for block in self._blocks:
-            while block:  # a little at a time: some rows expand a hundredfold
-                *lines, left = (left + self._expand.decompress(block, _EXPANDED_BYTES)).split(b"\n")
-                yield from map(json.loads, lines)
-                block = self._expand.unconsumed_tail  # noqa: PLW2901  the rest of the same block
+def _kept(waiting: Waiting) -> Iterator[Sequence[Cell]]:
+    return map(json.loads, waiting.lines())
 
 
 def _session(record: Record) -> Sequence[Cell]:

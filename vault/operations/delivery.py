@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,10 +50,6 @@ class Delivery:
     def into(self, folder: Path, name: str, blocks: Iterable[Buffer]) -> dict[str, Json]:
         """The same inside a folder, under a name that cannot lead out of it."""
         return self.file(blocks, inside(folder, name + self.suffix), name + self.suffix)
-
-    def document(self, folder: Path, name: str, value: Json) -> dict[str, Json]:
-        """The same for a JSON document."""
-        return self.into(folder, name, [json.dumps(value, indent=1).encode() + b"\n"])
 
 
 class _Measured:

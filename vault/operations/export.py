@@ -11,9 +11,9 @@ from pathlib import Path
 
 from vault.errors import BadInput, NotFound, UsageError
 from vault.export import age
-from vault.export.bundle import MANIFEST, manifest_of
+from vault.export.bundle import MANIFEST, listing, manifest
 from vault.export.output import whole_folder
-from vault.export.record import Order, Record, warned
+from vault.export.record import Order, Record
 from vault.export.writers import Each, Tree, Whole, writer
 from vault.formats.promptkit_writer import Options
 from vault.formats.vcon_envelope import Envelope
@@ -132,7 +132,7 @@ def _folder(
 ) -> list[dict[str, Json]]:
     """A file or folder for each session, named by its id, and a manifest of them all."""
     owned = _owned_of_many(target, delivery)
-    listed: list[Json] = []
+    listed: list[tuple[str, dict[str, Json]]] = []
     with whole_folder(path, owned) as scratch:
         for record in found:
             try:
@@ -141,19 +141,12 @@ def _folder(
                 found.done -= 1
                 order.notes.add("left-out", str(error), record.id)
                 continue
-            listed += [{**file, "session": record.id} for file in files]
+            listed += [(record.id, file) for file in files]
         if not found.done:
             raise NotFound("None of these sessions has anything to write in that format.")
-        manifest = manifest_of(order, found.done, listed)
-        manifest["warnings"] = warned(order.notes.all())
-        return [
-            *(
-                {k: v for k, v in f.items() if k != "session"}
-                for f in listed
-                if isinstance(f, dict)
-            ),
-            delivery.document(scratch, MANIFEST, manifest),
-        ]
+        rows = (listing(file, session=session) for session, file in listed)
+        whole = delivery.into(scratch, MANIFEST, manifest(order, found.done, rows))
+        return [*(file for _, file in listed), whole]
 
 
 def _session(
