@@ -77,7 +77,8 @@ def exchanges(
 ) -> None:
     """List what was said, by conversation; with --stats count it. Conditions add up.
 
-    Sessions are opened one by one, and what they hold is printed as it is found.
+    Sessions are opened one by one, and what they hold is printed as it is found; with --json
+    it is one document, printed when it is whole.
     """
     from vault.operations import conversations
     from vault.replay.conversation import Where

@@ -44,7 +44,7 @@ class Desk:
             gc.freeze()
             yield room
 
-    def answer(self, document: Mapping[str, Any], lines: Sequence[str]) -> None:
+    def answer(self, document: Mapping[str, Any], lines: Iterable[str]) -> None:
         """Print the one JSON document, or the lines for people."""
         if self.as_json:
             sys.stdout.write(json.dumps(document) + "\n")
@@ -60,17 +60,22 @@ class Desk:
     ) -> None:
         """The same for a document of one list, `name`, or the lines of each item, as they come.
 
-        What goes wrong before the first item leaves nothing printed; later, half a document.
+        The document waits, out of memory, until it is whole: what goes wrong on the way leaves
+        nothing printed. The lines of an item are whole by themselves.
         """
-        before = f'{{"{name}": ['
-        for one in found:
-            if self.as_json:
-                sys.stdout.write(before + json.dumps(one))
-                before = ", "
-            else:
+        if not self.as_json:
+            for one in found:
                 self.answer({}, lines(one))
-        if self.as_json:
-            sys.stdout.write(f"{before if before[0] == '{' else ''}]}}\n")
+            return
+        from vault.export.waiting import Waiting
+
+        with Waiting() as waiting:
+            for number, one in enumerate(found):
+                waiting.add((b", " if number else b"") + json.dumps(one).encode())
+            sys.stdout.write(f'{{"{name}": [')
+            for block in waiting:
+                sys.stdout.write(block.decode("ascii"))
+            sys.stdout.write("]}\n")
 
     def say(self, message: str) -> None:
         """A message on standard error."""
@@ -108,8 +113,9 @@ class Progress:
 
 def wrote(desk: Desk, files: Sequence[Mapping[str, Any]], more: Mapping[str, Any]) -> None:
     """Answer with the files that were written, and say what was left out."""
-    lines = [f"{f['sha256'][:16]}  {size(f['bytes']):>9}  {f['name']}" for f in files]
-    desk.answer({"files": list(files), **more}, lines)
+    document = {"files": files, **more}
+    lines = (f"{f['sha256'][:16]}  {size(f['bytes']):>9}  {f['name']}" for f in files)
+    desk.answer(document, lines)
     for warning in more.get("warnings", ()):
         desk.say(f"warning: {warning['text']}")
 
