@@ -104,7 +104,9 @@ def rewritten(reading: Reading, key: bytes | None) -> None:
         return
     at = reading.started_at or datetime(2026, 1, 1, tzinfo=UTC)
     came = json.dumps(document)
-    data = rewrite(document, reading, reading, uuid=UUID, created_at=at)
+    before = vcon.understood("vcon", document, file.name, file, Notes())
+    assert json.dumps(document) == came
+    data = rewrite(document, before, reading, uuid=UUID, created_at=at)
     written = json.loads(data)
     assert not lost(json.loads(came), written), (came, data)
     found = vcon.understood("vcon", written, file.name, file, Notes())

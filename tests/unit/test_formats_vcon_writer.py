@@ -19,10 +19,21 @@ from tests.unit.test_formats_vcon import VCONS, document, needs_vcons
 from vault import formats
 from vault.errors import BadInput
 from vault.formats import vcon
+from vault.formats.fields import Notes
 from vault.formats.vcon_schema import validate
 from vault.formats.vcon_speech import Sound
 from vault.formats.vcon_writer import SOUND_LIMIT_BYTES, rewrite, write
-from vault.model import Annotation, Event, Json, Participant, Reading, Segment, Timeline
+from vault.model import (
+    Annotation,
+    Event,
+    Json,
+    Kind,
+    Original,
+    Participant,
+    Reading,
+    Segment,
+    Timeline,
+)
 
 UUID = "019f15a6-a752-826f-b9a2-279e0d16bc46"
 CREATED = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
@@ -267,6 +278,17 @@ def test_wrong_fields_of_dialogs_and_attachments_cost_only_themselves(tmp_path: 
         "$.attachments[0].start": 0,
         "$.attachments[0].party": "x",
     }
+
+
+def test_what_is_read_of_a_vcon_leaves_it_as_it_was() -> None:
+    events: Json = [{"time": 0.5, "type": "ring", "far": True}, 7]
+    body: Json = {"duration": 1.5, "events": events}
+    came = document(attachments=[{"purpose": "timeline", "body": body, "party": 0, "dialog": 0}])
+    text = json.dumps(came)
+    file = Original("call.vcon", Kind.TRANSCRIPT, "application/json", 0, opener(b""))
+    reading = vcon.understood("vcon", came, file.name, file, Notes())
+    assert [event.data for event in reading.timeline.events] == [{"far": True}]
+    assert json.dumps(came) == text
 
 
 def test_an_analysis_that_came_with_a_wrong_field_is_made_anew_without_it(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from vault.formats.content import MEDIA_TYPES
 from vault.formats.fields import Notes
 from vault.formats.sound import PACKED, beginnings, sound
 from vault.formats.source import JSON_BYTES_LIMIT
-from vault.model import Kind, Original, Reading
+from vault.model import Json, Kind, Original, Reading
 from vault.replay.annotations import newest
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _as_it_came(record: Record, order: Order, own: str) -> bytes | None:
         if enveloped:
             text = "The signature that it came with: it does not hold for what is written anew."
             order.left("signature-left-out", text, record)
-        before = _before(original)
+        before = _before(document, original)
         try:
             return vcon_writer.rewrite(
                 document, before, session, uuid=own, created_at=record.deposited_at
@@ -79,11 +79,10 @@ def _as_it_came(record: Record, order: Order, own: str) -> bytes | None:
     return None
 
 
-def _before(original: Original) -> Reading:
-    """What was read from it, with only those annotations that hold; reading may use it up."""
+def _before(document: dict[str, Json], original: Original) -> Reading:
+    """What was read from it, with only those annotations that hold."""
     from vault.formats import vcon
 
-    document = vcon.contents(original.open).document or {}
     found = vcon.understood("vcon", document, original.name, original, Notes())
     timeline = found.timeline
     return replace(found, timeline=replace(timeline, annotations=newest(timeline.annotations)))

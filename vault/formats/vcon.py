@@ -217,7 +217,7 @@ def _renamed(item: dict[str, Json]) -> dict[str, Json]:
 def understood(
     name: str, document: dict[str, Json], file: str, original: Original, notes: Notes
 ) -> Reading:
-    """What a vCon says that has the names of 0.4.0 and lies in `original`."""
+    """What a vCon says that has the names of 0.4.0 and lies in `original`; it stays as it is."""
     top = Fields(document, file, notes)
     people = vcon_party.participants([item for _, item in top.objects("parties") or ()], notes)
     dialogs = dict(top.objects("dialog") or ())

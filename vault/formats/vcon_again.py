@@ -34,16 +34,20 @@ def again(
 ) -> dict[str, Json]:
     """The vCon as it came, with what the archive says of it now.
 
-    `document` has the names of 0.4.0 and is changed. `before` is what was read from it, `now`
-    what the archive has; of the annotations of both only those that hold. `uuid` and
-    `created_at` are for a vCon that has none of its own. The caller holds it against the schema.
+    `document` has the names of 0.4.0 and is changed. `before` is what was read from it, and may
+    share its values, `now` what the archive has; of the annotations of both only those that hold.
+    `uuid` and `created_at` are for a vCon that has none of its own. The caller holds it against the
+    schema.
     """
     at = now.started_at
     zero = created_at if at is None else instants.write(instants.from_datetime(at))
     document["vcon"] = VERSION
     missing = Missing(zero, uuid, created_at)
+    came = [_plain(each) for each in before.timeline.annotations]
+    hold = [_plain(each) for each in now.timeline.annotations]
     unfit = [*fit(document, missing), *_dated(document)]
     _say(document, before, now, zero)
+    _note(document, came, hold, zero)
     if unfit:
         _attach(document, "unfit", unfit, zero)
     complete(document, missing)
@@ -76,7 +80,7 @@ def _dated(document: dict[str, Json]) -> Iterator[Json]:
 
 
 def _say(document: dict[str, Json], before: Reading, now: Reading, zero: str) -> None:
-    """Title, tags and annotations, as far as they are others than those that came."""
+    """Title and tags, as far as they are others than those that came."""
     if (now.title or None) != (before.title or None):
         document.pop("subject", None)
         if now.title:
@@ -86,8 +90,12 @@ def _say(document: dict[str, Json], before: Reading, now: Reading, zero: str) ->
         _empty(document, tagged)
         if now.tags:
             _attach(document, "tags", list(now.tags), zero)
-    came = [_plain(each) for each in before.timeline.annotations]
-    hold = [_plain(each) for each in now.timeline.annotations]
+
+
+def _note(
+    document: dict[str, Json], came: list[dict[str, Any]], hold: list[dict[str, Any]], zero: str
+) -> None:
+    """Annotations, as far as they are others than those that came."""
     gone = [str(each["id"]) for each in came if each not in hold]
     new = [each for each in hold if each not in came]
     if not all(map(_PLACED.fullmatch, gone)):  # those that came in a list go out in a list

@@ -73,8 +73,14 @@ class Attached:
         zero = 0
         if start_ns is not None and self._started_ns is not None:
             zero = min(max(0, start_ns - self._started_ns), NS_LIMIT)
+        if not exact and isinstance(listed, list):  # as they stand they are written again
+            body.value = body.value | {"events": [_copied(each) for each in listed]}
         found = _exact(body) if exact else read_events(body, self._notes)
         self.events += [replace(event, offset_ns=event.offset_ns + zero) for event in found]
+
+
+def _copied(event: Json) -> Json:
+    return event.copy() if isinstance(event, dict) else event
 
 
 def zeros(top: Fields) -> Iterator[int]:
