@@ -100,3 +100,14 @@ def test_stage_timings_of_voicemode_are_performance(home: Home) -> None:
     found: dict[str, Any] = home.run("analyse", session, "performance").document["performance"]
     assert found["stages"]["time_to_first_audio"]["count"] == 3
     assert found["stages"]["transcription_time"]["p50_seconds"] == 0.31
+
+
+def test_people_are_told_too_which_figures_are_estimated(home: Home) -> None:
+    session = deposited(home, samples.folder() / "pharmacy-refill")
+    shown = ended(home.start("analyse", session)).out.split("\n\n")
+    told = {block.split("\n")[0].strip().replace(" ", "_"): block for block in shown}
+    found = home.run("analyse", session).document
+    for kind in KINDS:
+        names = ", ".join(found[kind]["estimated"]).replace("_", " ")
+        assert f"  {'estimated':<20} {names}\n" in told[kind] + "\n"
+        assert names

@@ -33,7 +33,7 @@ def analyse(
         float | None, typer.Option(min=0, max=1, help="Below it a segment is unsure [0.7].")
     ] = None,
 ) -> None:
-    """Show how a session went. With --json every number says what it stands on.
+    """Show how a session went, and what of it is estimated; with --json also by which rule.
 
     What the job `analyse` found is kept sealed and shown at once; with options of your own, or
     before the job has run, it is made anew.
@@ -60,8 +60,14 @@ def lines(found: _Found) -> list[str]:
             continue
         told += ["", kind.replace("_", " ")] if told else [kind.replace("_", " ")]
         rows = _TOLD[kind](each) if each["available"] else [("not available", each["because"])]
-        told += [f"  {name:<20} {value}" for name, value in rows]
+        told += [f"  {name:<20} {value}" for name, value in (*rows, *_estimated(each))]
     return told
+
+
+def _estimated(found: _Found) -> list[tuple[str, str]]:
+    """Which of the figures are no measurements; with --json each says how it was found."""
+    names = ", ".join(name.replace("_", " ") for name in found.get("estimated", ()))
+    return [("estimated", names)] if names else []
 
 
 _Rows = list[tuple[str, str]]
