@@ -63,6 +63,8 @@ class S3Server:
     access_key: str
     secret_key: str
     pid: int
+    #: The same store behind TLS, where it was asked for.
+    tls_endpoint: str = ""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -110,8 +112,11 @@ class KmsServer:
 
 
 @contextlib.contextmanager
-def seaweedfs(folder: Path) -> Iterator[S3Server]:
-    """SeaweedFS: Object Lock, versioning, conditional puts, checksums."""
+def seaweedfs(folder: Path, *, tls: tuple[Path, Path] | None = None) -> Iterator[S3Server]:
+    """SeaweedFS: Object Lock, versioning, conditional puts, checksums.
+
+    `tls` are a certificate and its key in PEM, for a second endpoint.
+    """
     access, secret = secrets.token_hex(10), secrets.token_hex(20)
     identity = {
         "name": "tester",
@@ -128,6 +133,9 @@ def seaweedfs(folder: Path) -> Iterator[S3Server]:
         for part in ("s3", "master", "volume", "filer", "admin")
         for kind in ("", ".grpc")
     ]
+    if tls:
+        names.append("s3.port.https")
+    behind = [f"-s3.cert.file={tls[0]}", f"-s3.key.file={tls[1]}"] if tls else []
 
     def command(ports: Sequence[int]) -> list[str]:
         return [
@@ -135,7 +143,7 @@ def seaweedfs(folder: Path) -> Iterator[S3Server]:
             *(f"-{name}={port}" for name, port in zip(names, ports, strict=True)),
             *("-s3.config=s3.json", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
             *("-admin.ui=false", "-webdav=false", "-master.telemetry=false"),
-            "-volume.max=10000",
+            *("-volume.max=10000", *behind),
         ]
 
     def answers(ports: Sequence[int]) -> bool:
@@ -150,7 +158,8 @@ def seaweedfs(folder: Path) -> Iterator[S3Server]:
     # Asked to stop it takes seconds to tidy up what is thrown away anyway.
     with running(command, answers, folder, ports=len(names)) as (ports, pid):
         try:
-            yield S3Server(f"http://{LOOPBACK}:{ports[0]}", access, secret, pid)
+            secure = f"https://{LOOPBACK}:{ports[-1]}" if tls else ""
+            yield S3Server(f"http://{LOOPBACK}:{ports[0]}", access, secret, pid, secure)
         finally:
             for port in ports:  # it always puts these there, whatever TMPDIR says
                 for leftover in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
