@@ -17,6 +17,7 @@ from vault.export.record import Order, Record
 from vault.export.writers import Each, Tree, Whole, writer
 from vault.formats.promptkit_writer import Options
 from vault.formats.vcon_envelope import Envelope
+from vault.media.mix import CONTAINERS
 from vault.model import Json
 from vault.operations import beside, transcript
 from vault.operations.delivery import Delivery, Exported
@@ -47,6 +48,12 @@ class Request:
 
     def check(self) -> None:
         """Raises `UsageError` for an option that the format has no use for."""
+        if self.layout != "timeline" and self.format not in CONTAINERS:
+            raise UsageError(f"How sound is laid out is of {', '.join(CONTAINERS)} alone.")
+        if self.originals and self.format != "zip":
+            raise UsageError("Only a zip has originals with it; `fetch --originals` gives them.")
+        if not self.manifest and self.format != "scenario":
+            raise UsageError("Only a scenario bundle comes without a manifest if asked.")
         if self.envelope is not None and self.format != "vcon":
             raise UsageError("Only a vCon is signed, or encrypted for a certificate.")
         if self.promptkit is not None and self.format not in {"promptkit", "promptkit-jsonl"}:
