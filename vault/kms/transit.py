@@ -65,8 +65,13 @@ class Transit:
         self._mount, self._key = "/".join(mount), key
         self._token_file = None if token_file is None else Path(token_file)
         self._server = f"{'https' if address.scheme.endswith('https') else 'http'}://{host}"
+        # hvac looks for it once for all, when it is imported.
+        trusted = os.environ.get("VAULT_CACERT") or os.environ.get("VAULT_CAPATH") or True
         self._client = hvac.Client(
-            url=self._server, token=os.environ.get("BAO_TOKEN"), timeout=_TIMEOUT_SECONDS
+            url=self._server,
+            token=os.environ.get("BAO_TOKEN"),
+            verify=trusted,
+            timeout=_TIMEOUT_SECONDS,
         )
 
     def create(self) -> None:
