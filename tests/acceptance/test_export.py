@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import recordings
-from tests.homes import Home
+from tests.homes import Home, ended
 
 REPORTS = (
     *("session_summary", "quality_report", "transcript_report", "analytics_report"),
@@ -43,6 +43,19 @@ def test_an_export_answers_with_files_records_and_warnings(
     assert answer["records"] == 2
     assert [f["name"] for f in answer["files"]] == [str(out)]
     assert [w["code"] for w in answer["warnings"]] == ["csv-holds-turns"]
+
+
+def test_people_are_told_what_a_warning_is_about(
+    stocked: tuple[Home, list[str]], tmp_path: Path
+) -> None:
+    home = stocked[0].copy(tmp_path / "home")
+    made = recordings.bundle(tmp_path / "in", ("Hello", "Good day"), seed=90)
+    (made / "notes.txt").write_text("Nothing of it is asked for.")
+    (session,) = home.run("deposit", made, "--no-wait").document["sessions"]
+    asked = ("export", session["id"], "--format", "scenario", "-o", tmp_path / "out")
+    (warning,) = home.run(*asked).document["warnings"]
+    told = ended(home.start(*asked)).err
+    assert told == f"warning: {warning['text']} [{session['id']}/notes.txt]\n"
 
 
 def test_filters_are_those_of_list(stocked: tuple[Home, list[str]], tmp_path: Path) -> None:

@@ -117,7 +117,8 @@ def wrote(desk: Desk, files: Sequence[Mapping[str, Any]], more: Mapping[str, Any
     lines = (f"{f['sha256'][:16]}  {size(f['bytes']):>9}  {f['name']}" for f in files)
     desk.answer(document, lines)
     for warning in more.get("warnings", ()):
-        desk.say(f"warning: {warning['text']}")
+        about = f" [{warning['file']}]" if "file" in warning else ""
+        desk.say(f"warning: {warning['text']}{about}")
 
 
 def size(count: int) -> str:
