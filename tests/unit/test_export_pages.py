@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
@@ -256,3 +257,25 @@ def test_the_axis_of_time_has_round_steps(seconds: int, labels: list[str]) -> No
     root = drawn(pictures.timeline([turn], (), seconds * records.SECOND))
     words = [e.text for e in root.iter(f"{SVG}text") if e.get("text-anchor") == "middle"]
     assert words == labels
+
+
+@pytest.mark.parametrize(
+    ("median", "p95"), [(0.8, 0.9), (2.42, 2.49), (0.1, 3.0), (0.001, 0.002), (1.0, 1.0)]
+)
+def test_no_line_of_a_plot_runs_through_the_name_of_another(median: float, p95: float) -> None:
+    points = [(0, median), (records.SECOND, p95)]
+    root = drawn(pictures.latency(points, {"median": median, "p95": p95}))
+    names = [e for g in root.iter(f"{SVG}g") for e in g.iter(f"{SVG}text")]
+    heights = [float(e.get("y1", "")) for e in root.iter(f"{SVG}line")]
+    assert sorted(str(e.text).split()[0] for e in names) == ["median", "p95"]
+    assert {e.get("text-anchor") for e in names} == {"start", "end"}  # so never on each other
+    for name in names:
+        foot = float(name.get("y", ""))
+        assert not any(foot - 9 < height < foot + 1 for height in heights)
+
+
+def test_an_endless_word_breaks_and_others_do_not() -> None:
+    rows = [("0", "user", "", "extraordinarily " + "a" * 40)]
+    found = json.dumps(pdf._block(Turns(rows)), ensure_ascii=False)
+    assert "extraordinarily " in found
+    assert "\u200b".join(["a" * 8] * 5) in found

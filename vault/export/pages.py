@@ -8,6 +8,11 @@ from datetime import datetime
 from typing import TypeAlias
 
 from vault.export.sheets import Cell
+from vault.model import Json
+
+#: Columns whose cells may be long: they give way to the others, and break anywhere.
+LONG = frozenset({"text", "value", "name", "meaning", "file"})
+_BRIEF, _DEEP = 200, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,31 @@ def shown(value: Cell) -> str:
     if isinstance(value, float):
         return f"{value:.3f}".rstrip("0").rstrip(".")
     return str(value)
+
+
+def numeric(table: Table) -> list[bool]:
+    """Of each column, whether it holds numbers, or nothing, and so stands on the right."""
+    return [
+        bool(table.rows) and all(isinstance(row[at], int | float | None) for row in table.rows)
+        for at in range(len(table.columns))
+    ]
+
+
+def brief(value: Json) -> str:
+    """What a source states, as people read it: `name find, args (phone 555-0142)`; cut if long."""
+    text = _told(value, 0)
+    return text if len(text) <= _BRIEF else text[: _BRIEF - 1] + "…"
+
+
+def _told(value: Json, depth: int) -> str:
+    if depth > _DEEP:
+        return "…"
+    if isinstance(value, dict):
+        text = ", ".join(f"{key} {_told(one, depth + 1)}".strip() for key, one in value.items())
+        return f"({text})" if depth else text
+    if isinstance(value, list):
+        return "[" + ", ".join(_told(one, depth + 1) for one in value) + "]"
+    return shown(value)
 
 
 def weight(section: Section) -> int:

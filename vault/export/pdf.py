@@ -9,13 +9,25 @@ from pathlib import Path
 
 from vault.errors import BackendError, UsageError
 from vault.export.escape import legal
-from vault.export.pages import Block, Document, Facts, Picture, Table, Text, Turns, shown, weight
+from vault.export.pages import (
+    Block,
+    Document,
+    Facts,
+    Picture,
+    Table,
+    Text,
+    Turns,
+    numeric,
+    shown,
+    weight,
+)
 from vault.formats.fields import Notes
 from vault.model import Json
 
 #: A page is set in memory; past this many rows it would take minutes and gigabytes.
 ROWS = 20_000
-_ENDLESS = re.compile(r"(\S{32})(?=\S)")
+_ENDLESS = re.compile(r"\S{33,}")
+_BREAKABLE = re.compile(r"(\S{8})(?=\S)")
 _PAGE = Path(__file__).with_name("page.typ")
 
 
@@ -65,10 +77,7 @@ def _block(block: Block) -> dict[str, Json]:
         case Facts(rows):
             return {"kind": "facts", "rows": [[_text(n), _text(shown(v))] for n, v in rows]}
         case Table(_, columns, rows):
-            numbers: list[Json] = [
-                bool(rows) and all(isinstance(row[at], int | float | None) for row in rows)
-                for at in range(len(columns))
-            ]
+            numbers: list[Json] = [*numeric(block)]
             cells: list[Json] = [[_text(shown(c)) for c in row] for row in rows]
             return {"kind": "table", "columns": list(columns), "rows": cells, "numbers": numbers}
         case Turns(rows):
@@ -81,4 +90,5 @@ def _block(block: Block) -> dict[str, Json]:
 
 def _text(text: str) -> str:
     """Text that a font can show and a line can break: no control characters, no endless word."""
-    return _ENDLESS.sub("\\1\u200b", legal(text).replace("\t", "    ").replace("\r", " "))
+    text = legal(text).replace("\t", "    ").replace("\r", " ")
+    return _ENDLESS.sub(lambda word: _BREAKABLE.sub("\\1\u200b", word[0]), text)

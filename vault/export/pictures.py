@@ -84,16 +84,30 @@ def latency(points: Sequence[tuple[int, float]], lines: Mapping[str, float]) -> 
         marks.append(_box(_LEFT, y(step * number) - 0.5, _SPAN, 1, _GRID))
         label = _short(step * number)
         marks.append(_text(_LEFT - 8, y(step * number) + 4, label, anchor="end"))
-    named: list[str] = []
+    marks += _figures({name: (value, y(value)) for name, value in lines.items()}, bottom)
     for at, value in points[:: max(1, len(points) // _DOTS)]:
         place = f'cx="{_x(at, total):.1f}" cy="{y(value):.1f}"'
-        marks.append(f'<circle {place} r="3.2" fill="{COLOURS["agent"]}" fill-opacity="0.75"/>')
-    for name, value in lines.items():
-        path = f'x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}"'
-        marks.append(f'<line {path} stroke="{_INK}" stroke-width="1" stroke-dasharray="4 3"/>')
-        x, anchor = (_LEFT + 4.0, "start") if len(named) % 2 else (_WIDTH - _RIGHT - 8.0, "end")
-        named.append(_text(x, y(value) - 5, f"{name} {_short(value)}", anchor=anchor, fill=_INK))
-    return _svg(184, [*marks, *named])
+        marks.append(f'<circle {place} r="3.5" fill="{COLOURS["agent"]}" stroke="#fff"/>')
+    return _svg(178, marks)
+
+
+def _figures(lines: Mapping[str, tuple[float, float]], bottom: float) -> Iterator[str]:
+    """A dashed line and its name for each (value, height), highest first, left and right in turn.
+
+    The highest has its name above it, the others below them: no line runs through a name.
+    """
+    top = min((height for _, height in lines.values()), default=0.0)
+    for number, (name, (value, height)) in enumerate(
+        sorted(lines.items(), key=lambda line: line[1][1])
+    ):
+        path = f'x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{height:.1f}" y2="{height:.1f}"'
+        dashes = ("4 3", "1 3")[number % 2]
+        yield f'<line {path} stroke="{_INK}" stroke-width="1" stroke-dasharray="{dashes}"/>'
+        x, anchor = (_LEFT + 4.0, "start") if number % 2 else (_WIDTH - _RIGHT - 8.0, "end")
+        below = number > 0 and height + 14 < bottom
+        place = height + 13 if below else top - 5
+        text = _text(x, place, f"{name} {_short(value)}", anchor=anchor, fill=_INK)
+        yield f'<g stroke="#fff" stroke-width="3" paint-order="stroke">{text}</g>'
 
 
 def _merged(segments: Iterable[Segment], total: int) -> Iterator[tuple[float, float]]:
@@ -130,7 +144,7 @@ def _step(highest: float, parts: int) -> float:
     rough = highest / parts
     power = 10.0 ** (len(f"{int(rough)}") - 1) if rough >= 1 else 0.001
     while True:
-        for factor in (1, 2, 5):
+        for factor in (1, 2, 2.5, 5):
             if power * factor >= rough * 0.999:
                 return power * factor
         power *= 10

@@ -7,7 +7,7 @@ from itertools import chain
 
 from vault.export import pictures
 from vault.export.captions import clock, who
-from vault.export.pages import Block, Document, Facts, Picture, Section, Table, Text, Turns
+from vault.export.pages import Block, Document, Facts, Picture, Section, Table, Text, Turns, brief
 from vault.export.record import Order, Record, measured
 from vault.export.sheets import Cell
 from vault.model import Json
@@ -32,7 +32,7 @@ def story(record: Record, order: Order, title: str = "") -> Iterator[Section]:
     yield Section("Transcript", [turns(record)], 2)
     events = record.session.timeline.events
     if events:
-        rows = [(clock(e.offset_ns, "."), e.type, _brief(e.data)) for e in events[:_EVENTS]]
+        rows = [(clock(e.offset_ns, "."), e.type, brief(dict(e.data))) for e in events[:_EVENTS]]
         blocks: list[Block] = [Table("events", ("at", "event", "value"), rows)]
         if len(events) > _EVENTS:
             text = f"{len(events) - _EVENTS} more events are left out; json and xlsx hold all."
@@ -128,8 +128,3 @@ def _facts(record: Record) -> Facts:
         ("Laws", ", ".join((*record.jurisdictions, *record.regimes)) or None),
     ]
     return Facts([row for row in rows if row[1] is not None])
-
-
-def _brief(data: Mapping[str, Json]) -> str:
-    text = ", ".join(f"{key} {value}" for key, value in data.items())
-    return text if len(text) <= 200 else text[:199] + "…"

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from vault.export import pictures, story
 from vault.export.captions import clock
-from vault.export.pages import Block, Facts, Picture, Section, Table, Text
+from vault.export.pages import Block, Facts, Picture, Section, Table, Text, brief
 from vault.export.record import Record, measured
 from vault.export.sheets import Cell
 from vault.model import Json, Kind
@@ -103,7 +103,7 @@ class Quality:
             )
         )
         self.stated += [
-            (record.name, k, v if isinstance(v, int | float | str) else str(v)[:200])
+            (record.name, k, v if isinstance(v, int | float) else brief(v))
             for k, v in record.session.metrics.items()
         ]
 
