@@ -16,6 +16,7 @@ import openpyxl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openpyxl.utils import get_column_letter
 
 from tests import records
 from vault.errors import UsageError
@@ -122,6 +123,18 @@ def test_a_workbook_opens_with_four_sheets_and_no_formula() -> None:
     assert [c for c in cells if c.data_type == "f"] == []
     assert [c for c in cells if str(c.value or "").startswith(FORMULA)] == []
     assert book["sessions"]["A2"].value == records.ID
+
+
+def test_every_cell_says_its_place() -> None:
+    row = [*range(60), None, "last"]
+    whole = b"".join(sheets.workbook([Sheet("wide", [str(n) for n in range(62)], [row])]))
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        root = records.parsed(archive.read("xl/worksheets/sheet1.xml"))
+    namespace = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+    places = [e.get("r") for e in root.iter(f"{namespace}c")]
+    assert places[62:] == [f"{get_column_letter(n)}2" for n in [*range(1, 61), 62]]
+    (sheet,) = openpyxl.load_workbook(io.BytesIO(whole)).worksheets
+    assert [c.value for c in sheet[2]] == row
 
 
 def test_a_text_too_long_for_a_cell_is_cut_and_said_to_be() -> None:

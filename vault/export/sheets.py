@@ -84,21 +84,36 @@ def _sheet(sheet: Sheet) -> Iterator[str]:
 
 
 def _row(cells: Sequence[Cell], number: int, *, style: int = 0) -> str:
-    written = "".join(_cell(value, style) for value in cells)
+    written = "".join(
+        _cell(value, f"{_column(at)}{number}", style)
+        for at, value in enumerate(cells)
+        if value is not None
+    )
     return f'<row r="{number}">{written}</row>'
 
 
-def _cell(value: Cell, style: int) -> str:
-    if value is None:
-        return "<c/>"
+def _cell(value: str | float, place: str, style: int) -> str:
+    """A cell that says its place: the format lets it be left out, yet not every program does."""
     if isinstance(value, bool):
-        return f'<c t="b"><v>{int(value)}</v></c>'
+        return f'<c r="{place}" t="b"><v>{int(value)}</v></c>'
     if isinstance(value, int | float) and abs(value) < _EXACT:
-        return f"<c><v>{value!r}</v></c>"
+        return f'<c r="{place}"><v>{value!r}</v></c>'
     text = cell(str(value))[:CELL_CHARACTERS]
     style = style or (2 if len(text) > 60 else 0)
     look = f' s="{style}"' if style else ""
-    return f'<c t="inlineStr"{look}><is><t xml:space="preserve">{xml(text)}</t></is></c>'
+    return (
+        f'<c r="{place}" t="inlineStr"{look}><is><t xml:space="preserve">{xml(text)}</t></is></c>'
+    )
+
+
+def _column(at: int) -> str:
+    """A column's letters, counted from 0: A to Z, AA to ZZ and on."""
+    letters = ""
+    at += 1
+    while at:
+        at, rest = divmod(at - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters
 
 
 def _names(sheets: Sequence[Sheet]) -> list[str]:
