@@ -17,19 +17,25 @@ from kombu.exceptions import OperationalError
 
 from vault import settings as configuration
 from vault.bootstrap import open_room
-from vault.errors import BackendError, StrongroomError
+from vault.errors import BackendError, StrongroomError, UsageError
 from vault.model import JobRow
 from vault.operations import jobs
 from vault.ports import Finding
 
 QUEUES = ("compliance", "text", "media")
 RELAY_SECONDS = 5.0
+_TLS = {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
 
 log = logging.getLogger("strongroom.workers")
 
 
 def make_app(broker_url: str) -> Celery:
-    """A Celery application for one broker, with every rule above set."""
+    """A Celery application for one broker, with every rule above set.
+
+    Raises `UsageError` for an address that would have any certificate trusted.
+    """
+    if "ssl_cert_reqs" in broker_url and "ssl_cert_reqs=required" not in broker_url:
+        raise UsageError("A broker's certificate is checked: leave ssl_cert_reqs out.")
     app = Celery("strongroom", broker=broker_url)
     app.conf.update(
         accept_content=["json"],
@@ -56,6 +62,8 @@ def make_app(broker_url: str) -> Celery:
             }
         },
     )
+    if broker_url.startswith("rediss:"):
+        app.conf.broker_use_ssl = _TLS  # kombu alone would trust any certificate
     app.task(name="strongroom.job")(run_job)
     app.task(name="strongroom.relay")(relay)
     return app

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,16 +11,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from tests import recordings, servers
 from tests.conformance import shelves
 from tests.conformance.shelves import blocks
 from tests.homes import made
+from tests.tls import certificate
 from vault.errors import BackendError, Refused
 from vault.ports import Lock, ObjectStore
 from vault.storage import open_store
@@ -39,32 +34,11 @@ class Behind:
     another: Path
 
 
-def _certificate(folder: Path, name: str, host: str) -> tuple[Path, Path]:
-    """A certificate of its own authority for a host, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    named = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    alternative = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))])
-    today = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(named, named, key.public_key(), x509.random_serial_number())
-        .not_valid_before(today - timedelta(days=1))
-        .not_valid_after(today + timedelta(days=1))
-        .add_extension(alternative, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, SHA256())
-    )
-    paths = folder / f"{name}.pem", folder / f"{name}.key"
-    paths[0].write_bytes(certificate.public_bytes(Encoding.PEM))
-    plain = NoEncryption()
-    paths[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, plain))
-    return paths
-
-
 @pytest.fixture(scope="module")
 def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
     folder = tmp_path_factory.mktemp("tls")
-    tls = _certificate(folder, "store", servers.LOOPBACK)
-    another, _ = _certificate(folder, "another", servers.LOOPBACK)
+    tls = certificate(folder, "store", servers.LOOPBACK)
+    another, _ = certificate(folder, "another", servers.LOOPBACK)
     with servers.seaweedfs(folder, tls=tls) as server:
         client = servers.s3_client(server)
         client.create_bucket(Bucket=BUCKET, ObjectLockEnabledForBucket=True)
@@ -126,7 +100,7 @@ def test_another_certificate_is_not_trusted_and_gets_nothing(
 def test_a_certificate_for_another_host_is_not_trusted(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tls = _certificate(tmp_path, "elsewhere", "127.0.0.9")
+    tls = certificate(tmp_path, "elsewhere", "127.0.0.9")
     (tmp_path / "server").mkdir()
     with servers.seaweedfs(tmp_path / "server", tls=tls) as server:
         shown = Behind(server, tls[0], tls[0])
