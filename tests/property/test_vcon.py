@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,11 +25,13 @@ from vault import formats
 from vault.errors import BadInput
 from vault.formats import Source, vcon
 from vault.formats.fields import Fields, Notes
+from vault.formats.rows import Rows
 from vault.formats.vcon_content import BASE64
-from vault.formats.vcon_dates import instant
+from vault.formats.vcon_dates import all_instants, instant
+from vault.formats.vcon_dialogs import Said
 from vault.formats.vcon_speech import Sound
 from vault.formats.vcon_writer import rewrite, write
-from vault.model import Event, Participant, Reading, Segment, Timeline
+from vault.model import Event, Json, Participant, Reading, Segment, Timeline
 
 WORDS = """
     vcon uuid created_at subject parties dialog analysis attachments critical must_support type
@@ -195,6 +198,26 @@ def test_a_field_that_is_anything_costs_a_rewritten_vcon_no_more_than_itself(
         if whole.get(listed):
             data.draw(st.sampled_from(whole[listed]))[field] = data.draw(VALUES)
     tried(json.dumps(whole).encode())
+
+
+CLOCKS = st.datetimes(timezones=st.timezones() | st.just(UTC)).map(datetime.isoformat)
+DATES = (
+    CLOCKS
+    | CLOCKS.map(lambda text: text.replace("T", " "))
+    | st.builds("{:.19}.{}{}".format, CLOCKS, st.integers(0, 10**9), st.sampled_from("Zz"))
+    | st.datetimes(timezones=st.just(UTC)).map(format_datetime)
+    | ATOMS
+)
+
+
+@given(st.lists(st.fixed_dictionaries({}, optional={"start": DATES}), max_size=4))
+def test_dates_taken_in_at_once_are_those_taken_one_by_one(items: list[dict[str, Json]]) -> None:
+    at_once, alone = Notes(), Notes()
+    rows = Rows(Fields({"dialog": [*items]}, "", at_once), "dialog", Said)
+    found = all_instants(rows, "start")
+    dialogs = Fields({"dialog": [*items]}, "", alone).objects("dialog")
+    assert found == [instant(item, "start") for _, item in dialogs or ()]
+    assert Counter(at_once.all()) == Counter(alone.all())
 
 
 @SLOW_DISK

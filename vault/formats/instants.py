@@ -79,4 +79,5 @@ def to_datetime(at_ns: int) -> datetime | None:
 
 def from_datetime(at: datetime) -> int:
     """Nanoseconds since 1970 UTC of an aware datetime."""
-    return (at - _EPOCH) // timedelta(microseconds=1) * 1000
+    since = at - _EPOCH
+    return (since.days * 86_400 + since.seconds) * SECOND_NS + since.microseconds * 1000

@@ -17,14 +17,17 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import BinaryIO, NamedTuple
 
 from vault.errors import BadInput
 from vault.formats import content, jsontext, vcon_envelope, vcon_party
 from vault.formats.fields import Fields, Notes
+from vault.formats.rows import Rows
 from vault.formats.source import JSON_BYTES_LIMIT, Source
 from vault.formats.vcon_content import BASE64, Embedded, check_digest, embedded
-from vault.formats.vcon_timeline import Timed, timeline
+from vault.formats.vcon_dialogs import Said, Timed
+from vault.formats.vcon_timeline import timeline
 from vault.model import Json, Kind, Original, Reading, Timeline
 
 NAMES = ("vcon",)
@@ -45,7 +48,7 @@ _RENAMED = {
     "vendor_schema": "schema",
     "vendor_product": "product",
 }
-_OLDER = _RENAMED.keys() | {"signature"}
+_OLDER = {*_RENAMED, "signature"}
 #: A vCon, or an envelope, has all the names of one of these.
 _NEEDED = (("vcon",), ("parties", "dialog"), ("ciphertext",), ("payload",))
 _KEY = {name: re.compile(rb'"%s"\s*:' % name.encode()) for names in _NEEDED for name in names}
@@ -184,11 +187,14 @@ def _sealed(name: str, outer: dict[str, Json], original: Original, notes: Notes)
 
 def _modern(document: dict[str, Json], notes: Notes) -> dict[str, Json]:
     """The same under the names of 0.4.0, its lists too; what it must not be is refused."""
-    made = dict(_renamed(document))
+    made = _renamed(document)
     for key in _LISTS:
         items = made.get(key)
         if isinstance(items, list):
-            made[key] = [_renamed(item) if isinstance(item, dict) else item for item in items]
+            made[key] = [
+                _renamed(item) if isinstance(item, dict) and not _OLDER.isdisjoint(item) else item
+                for item in items
+            ]
     if not any(made.get(key) for key in _LISTS):
         raise BadInput("The vCon is empty: it has no parties, dialogs, analyses or attachments.")
     critical = made.get("critical") or []
@@ -201,9 +207,7 @@ def _modern(document: dict[str, Json], notes: Notes) -> dict[str, Json]:
 
 
 def _renamed(item: dict[str, Json]) -> dict[str, Json]:
-    """The same object where nothing in it has an older name."""
-    if item.keys().isdisjoint(_OLDER):
-        return item
+    """The object under the names of 0.4.0."""
     made: dict[str, Json] = {}
     for key, value in item.items():
         modern = _RENAMED.get(key, key)
@@ -220,11 +224,13 @@ def understood(
     """What a vCon says that has the names of 0.4.0 and lies in `original`; it stays as it is."""
     top = Fields(document, file, notes)
     people = vcon_party.participants([item for _, item in top.objects("parties") or ()], notes)
-    dialogs = dict(top.objects("dialog") or ())
-    others = [item for key in _LISTS[2:] for _, item in top.objects(key) or ()]
-    for item in (*dialogs.values(), *others):
+    dialogs = Rows(top, "dialog", Said)
+    hashed = [n for n, one in enumerate(dialogs.shapes) if one.content_hash is not None]
+    others = (item for key in _LISTS[2:] for _, item in top.objects(key) or ())
+    for item in chain(map(dialogs.fields, hashed), others):
         check_digest(item, notes)
-    inside = embedded(iter(dialogs.items()))
+    binary = [n for n, one in enumerate(dialogs.shapes) if one.encoding in BASE64]
+    inside = embedded((dialogs.places[n], dialogs.fields(n)) for n in binary)
     sounds = {found.dialog: (found.name, found.decoded_ns) for found in inside}
     timed = Timed.of(dialogs, sounds, top, notes)
     made = timeline(top, timed, vcon_party.People(people), notes)
@@ -233,10 +239,10 @@ def understood(
         format=name,
         external_id=top.text("uuid") or None,
         started_at=timed.started_at,
-        duration_ns=timed.length_ns(made),
+        duration_ns=made.length_ns(timed),
         participants=people,
         timeline=made.timeline,
-        originals=(_as(Kind.OTHER, original) if _binary(top) else original,),
+        originals=(_as(Kind.OTHER, original) if binary or _binary(top) else original,),
         metrics={},
         warnings=notes.all(),
         title=top.text("subject"),
@@ -251,18 +257,20 @@ def _source(document: dict[str, Json], consent: list[Json]) -> dict[str, Json]:
     """What is said of the whole vCon and of each dialog, with nothing that was said in it."""
     top: dict[str, Json] = {k: v for k, v in document.items() if k not in {*_LISTS, "group"}}
     dialogs = document.get("dialog")
-    spoken = {"body", "text", "transcript"}
-    top["dialog"] = [
-        {k: v for k, v in item.items() if k not in spoken} if isinstance(item, dict) else None
-        for item in (dialogs if isinstance(dialogs, list) else [])
-    ]
+    listed = dialogs if isinstance(dialogs, list) else []
+    told = [item.copy() if isinstance(item, dict) else None for item in listed]
+    for item in filter(None, told):
+        item.pop("body", None)
+        item.pop("text", None)
+        item.pop("transcript", None)
+    top["dialog"] = [*told]
     return top | ({"consent": consent} if consent else {})
 
 
 def _binary(top: Fields) -> bool:
-    """Whether something that is no text lies inside: sound, a picture, nobody can tell."""
+    """Whether what lies beside the dialogs is no text: sound, a picture, nobody can tell."""
     return any(
-        item.value.get("encoding") in BASE64 for key in _LISTS[1:] for _, item in top.each(key)
+        item.value.get("encoding") in BASE64 for key in _LISTS[2:] for _, item in top.each(key)
     )
 
 

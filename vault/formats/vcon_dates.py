@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from operator import attrgetter
+from typing import Annotated, Any
+
+import msgspec
 
 from vault.formats import instants
 from vault.formats.fields import Fields
+from vault.formats.rows import Rows
+
+#: Where the seventh decimal of a second is, which is more than a datetime holds.
+_SEVENTH = slice(26, 27)
+_DATES = list[Annotated[datetime, msgspec.Meta(tz=True)] | None]
 
 
 def instant(item: Fields, key: str) -> int | None:
@@ -24,6 +34,20 @@ def instant(item: Fields, key: str) -> int | None:
         item.bad(key, "a date since 1970 and before 9000")
         return None
     return since
+
+
+def all_instants(rows: Rows[Any], key: str) -> list[int | None]:
+    """`instant` of each object; those that a datetime holds are taken in at once."""
+    texts: Sequence[str | None] = list(map(attrgetter(key), rows.shapes))
+    try:
+        dates = msgspec.convert(texts, _DATES)
+    except (msgspec.ValidationError, UnicodeEncodeError):
+        dates = [None] * len(texts)
+    found = [None if at is None else instants.from_datetime(at) for at in dates]
+    for n, (text, at) in enumerate(zip(texts, found, strict=True)):
+        if text and (at is None or not 0 <= at < instants.LATE_NS or text[_SEVENTH].isdigit()):
+            found[n] = instant(rows.fields(n), key)
+    return found
 
 
 def _loose(item: Fields, key: str, text: str) -> int | None:

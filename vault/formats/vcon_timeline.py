@@ -16,89 +16,17 @@ from itertools import count
 from vault.formats import instants
 from vault.formats.fields import NS_LIMIT, Fields, Notes, end_of
 from vault.formats.sound import RECORDING_NS
-from vault.formats.vcon_attached import Attached, zeros
+from vault.formats.vcon_attached import Attached
 from vault.formats.vcon_content import content
 from vault.formats.vcon_dates import instant
-from vault.formats.vcon_party import People, indices
+from vault.formats.vcon_dialogs import Dialog, Timed
+from vault.formats.vcon_party import People
 from vault.formats.vcon_transcript import Transcript, Turn, transcript
 from vault.model import Annotation, Event, Json, Participant, Segment, Timeline
 
 _MAIL_LIMIT = 1 << 20
 _MULTIPARTS_LIMIT = 64
 _SPOKEN = {"recording", "text", "recording-set"}
-
-
-@dataclass(slots=True)  # frozen, it would take three times as long to make
-class Dialog:
-    """One dialog where it belongs. `file` and `decoded_ns` are of a recording that lies inside."""
-
-    index: int
-    item: Fields
-    kind: str
-    start_ns: int
-    length_ns: int | None
-    parties: Sequence[int]
-    file: str | None
-    decoded_ns: int | None
-
-    @property
-    def end_ns(self) -> int:
-        """Where it ends: as stated, or when its sound does."""
-        length = self.decoded_ns if self.length_ns is None else self.length_ns
-        return self.start_ns + (length or 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Timed:
-    """The dialogs on one clock."""
-
-    started_at: datetime | None
-    dialogs: Sequence[Dialog]
-
-    def length_ns(self, made: Made) -> int | None:
-        """What a timeline or a recording-set from the start states, else where all of it ends."""
-        if made.length_ns is not None or made.is_endless:
-            return made.length_ns
-        for dialog in self.dialogs:
-            if dialog.kind == "recording-set" and not dialog.start_ns and dialog.length_ns:
-                return dialog.length_ns
-        ends = [dialog.end_ns for dialog in self.dialogs]
-        last = end_of(made.timeline.segments, made.timeline.events)
-        return max(ends if last is None else [*ends, last], default=None)
-
-    @classmethod
-    def of(
-        cls,
-        items: Mapping[int, Fields],
-        sounds: Mapping[int, tuple[str, int | None]],
-        top: Fields,
-        notes: Notes,
-    ) -> Timed:
-        """Place the dialogs; one that says no usable start is placed with the one before it.
-
-        The clock starts with the earliest of them, or with an attached timeline that begins
-        before; without either when the vCon was made.
-        """
-        starts = {index: instant(item, "start") for index, item in items.items()}
-        first = min((start for start in starts.values() if start is not None), default=None)
-        for attached in zeros(top):
-            if first is None or first - NS_LIMIT < attached < first:
-                first = attached
-        first = instant(top, "created_at") if first is None else first
-        origin = None if first is None else first // 1000 * 1000  # what a datetime can hold
-        dialogs: list[Dialog] = []
-        offset = 0
-        for index, item in items.items():
-            start = starts[index]
-            if start is None or origin is None or start - origin > NS_LIMIT:
-                notes.add("no-start", f"{item.where}: placed with the dialog before it.")
-            else:
-                offset = start - origin
-            kind = item.text("type") or ""
-            parties, sound = _parties(item), sounds.get(index, (None, None))
-            length = item.ns("duration")
-            dialogs.append(Dialog(index, item, kind, offset, length, parties, *sound))
-        return cls(None if origin is None else instants.to_datetime(origin), dialogs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +36,16 @@ class Made:
     timeline: Timeline
     tags: Sequence[str]
     consent: list[Json]
-    length_ns: int | None
+    stated_ns: int | None
     is_endless: bool
+
+    def length_ns(self, timed: Timed) -> int | None:
+        """What a timeline or a recording-set from the start states, else where all of it ends."""
+        if self.stated_ns is not None or self.is_endless:
+            return self.stated_ns
+        whole, last = timed.whole_ns(), end_of(self.timeline.segments, self.timeline.events)
+        ends = timed.ends_ns if last is None else [*timed.ends_ns, last]
+        return whole or max(ends, default=None)
 
 
 def timeline(top: Fields, timed: Timed, people: People, notes: Notes) -> Made:
@@ -122,10 +58,19 @@ def timeline(top: Fields, timed: Timed, people: People, notes: Notes) -> Made:
     segments: list[Segment] = []
     numbers = count()
     events = list(attached.events)
-    for dialog in timed.dialogs:
-        speech = said.get(dialog.index)
+    columns = timed.rows.places, timed.rows.shapes, timed.starts_ns, timed.ends_ns
+    for n, (index, one, start, end) in enumerate(zip(*columns, strict=True)):
+        speech = said.get(index)
+        if speech is None and one.is_plain() and index not in attached.transport:
+            person, where = people.at(one.first()), {"dialog": index}
+            who = person.role, person.name
+            segments.append(
+                Segment(next(numbers), *who, start, end, None, one.body, False, None, where)
+            )
+            continue
+        dialog = timed.dialog(n)
         segments += _segments(dialog, numbers, speech, people, attached.transport)
-        if dialog.kind not in _SPOKEN or "party_history" in dialog.item.value:
+        if dialog.kind not in _SPOKEN or one.party_history is not None:
             events += _events(dialog, timed.started_at, notes)
     events.sort(key=lambda event: event.offset_ns)
     made = Timeline(
@@ -135,16 +80,6 @@ def timeline(top: Fields, timed: Timed, people: People, notes: Notes) -> Made:
     )
     tags = tuple(dict.fromkeys(attached.tags))
     return Made(made, tags, attached.consent, attached.length_ns, attached.is_endless)
-
-
-def _parties(item: Fields) -> Sequence[int]:
-    """The parties of a dialog, the one who began it first; `[0, [1, 2]]` is taken flat."""
-    stated, originator = item.value.get("parties"), item.value.get("originator")
-    if type(stated) is list and len(stated) == 1 and originator in (None, *stated):
-        stated = stated[0]  # most have one party, and nobody else began
-        if type(stated) is int and stated >= 0:
-            return (stated,)
-    return indices(originator if isinstance(originator, int) else None, stated)
 
 
 # --- what was said -------------------------------------------------------------------------
@@ -158,14 +93,14 @@ def _transcripts(
     notes: Notes,
 ) -> dict[int, Transcript]:
     """The transcript of each dialog; every other analysis becomes an annotation."""
-    places = {dialog.index for dialog in timed.dialogs}
+    places = set(timed.rows.places)
     found: dict[int, Transcript] = {}
     for position, item in top.objects("analysis") or ():
         kind, target = item.text("type") or "analysis", item.value.get("dialog")
         if isinstance(target, list) and target:
             target = target[0]
         if target is None and places:
-            target = timed.dialogs[0].index
+            target = timed.rows.places[0]
         body = content(item)
         if body is None:
             body = item.value.get("transcript")
