@@ -154,6 +154,22 @@ def test_tools_interruptions_and_cut_turns_are_kept_with_every_field() -> None:
 
 
 @needs_recordings
+def test_what_the_manifest_states_is_kept_as_it_was_with_the_unit_of_its_times() -> None:
+    place = FIXTURES / "scenario/produced_1.6.0/overlap_tools"
+    stated = json.loads((place / "manifest.json").read_text())
+    reading = read(place)
+    times = reading.source["_times"]
+    assert isinstance(times, dict)
+    assert reading.source == {
+        **{name: stated[name] for name in ("generated_at", "duration", "segment_count")},
+        "_times": {"unit": "s", "zero_epoch_ns": times["zero_epoch_ns"]},
+    }
+    assert reading.started_at is not None
+    written = datetime.fromisoformat(stated["generated_at"]).timestamp()
+    assert int(str(times["zero_epoch_ns"])) / 1e9 == pytest.approx(written - stated["duration"])
+
+
+@needs_recordings
 def test_a_bundle_without_a_manifest_is_read_from_its_file_names() -> None:
     whole = read(FIXTURES / "scenario/produced_1.6.0/overlap_tools")
     bare = read(FIXTURES / "scenario/produced_1.6.0/overlap_tools_no_manifest")

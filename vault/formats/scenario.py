@@ -22,8 +22,9 @@ from vault.errors import BadInput
 from vault.formats import content
 from vault.formats.fields import KNOWN_ROLES, Fields, Notes, end_of, minus, numbered, speakers
 from vault.formats.rows import Flag, Index, Number, Rows, Shape, Text, Word, read_events
+from vault.formats.single import epoch
 from vault.formats.source import Source, relative
-from vault.model import Original, Reading, Segment, Timeline
+from vault.model import Json, Original, Reading, Segment, Timeline
 
 NAMES = ("scenario",)
 EXTENSIONS: frozenset[str] = frozenset()
@@ -33,6 +34,8 @@ LENGTH_TOLERANCE_NS = 50_000_000
 
 _SEGMENT_NAME = re.compile(r"(\d{1,9})-([a-z]+)-(\d{1,10})ms\.wav", re.ASCII)
 _MANIFEST_KEYS = {"segments", "segment_count", "generated_at", "events"}
+#: What the timeline has of a manifest; all else is kept as it was stated.
+_LISTS = {"segments", "events"}
 
 
 def detect(source: Source) -> str | None:
@@ -65,6 +68,7 @@ def read(source: Source, name: str) -> list[Reading]:
     sounds, originals = _originals(source, files, notes)
     started_at: datetime | None = None
     duration: int | None = None
+    stated: dict[str, Json] = {}
     if MANIFEST in files:
         manifest = source.json(MANIFEST)
         source.forget()  # for it is taken apart
@@ -73,6 +77,7 @@ def read(source: Source, name: str) -> list[Reading]:
         top = Fields(manifest, MANIFEST, notes)
         duration = top.ns("duration")
         started_at = _started_at(top, duration)
+        stated = {name: value for name, value in manifest.items() if name not in _LISTS}
         timeline = _timeline(top, sounds, files, notes)
     else:
         timeline = Timeline(_segments_by_name(sounds, files, notes))
@@ -89,6 +94,7 @@ def read(source: Source, name: str) -> list[Reading]:
             originals=originals,
             metrics={},
             warnings=notes.all(),
+            source={**stated, "_times": {"unit": "s", "zero_epoch_ns": epoch(started_at)}},
         )
     ]
 

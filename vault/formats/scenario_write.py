@@ -101,7 +101,8 @@ def document(session: Reading, names: Mapping[int, str], *, own: bool = False) -
         _segment(s, names.get(s.index, (s.file or "") if own else "")) for s in timeline.segments
     ]
     written["events"] = [_event(e) for e in timeline.events]
-    return {**dict(session.source), **written}
+    stated = {name: value for name, value in session.source.items() if name != "_times"}
+    return {**stated, **written}
 
 
 def _segment(segment: Segment, name: str) -> dict[str, Any]:
