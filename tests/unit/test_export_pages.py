@@ -15,7 +15,7 @@ import pytest
 from tests import records
 from vault.errors import UsageError
 from vault.export import pdf, pictures, reports, story, word
-from vault.export.pages import Facts, Picture, Section, Table, Turns
+from vault.export.pages import Document, Facts, Picture, Section, Table, Turns
 from vault.export.record import Record
 from vault.formats.fields import Notes
 from vault.model import Json
@@ -279,3 +279,25 @@ def test_an_endless_word_breaks_and_others_do_not() -> None:
     found = json.dumps(pdf._block(Turns(rows)), ensure_ascii=False)
     assert "extraordinarily " in found
     assert "\u200b".join(["a" * 8] * 5) in found
+
+
+def test_a_table_in_a_word_file_is_as_wide_as_its_words_and_repeats_its_headings() -> None:
+    document = story.sessions([records.record()], records.order())
+    found = docx.Document(io.BytesIO(b"".join(word.docx_file(document, Notes()))))
+    events, *_ = found.tables
+    assert [c.text for c in events.rows[0].cells] == ["at", "event", "value"]
+    assert [c.text for c in events.rows[2].cells][1:] == ["agent_start_speaking", "latency 0.42"]
+    at, event, _ = (column.width.inches for column in events.columns)
+    assert event / at == pytest.approx((20 + 5) / (12 + 5), abs=0.01)  # the words and the edges
+    assert sum(c.width.inches for c in events.columns) == pytest.approx(6.7, abs=0.01)
+    first, *others = (row._tr.xml for row in events.rows)
+    assert "w:tblHeader" in first
+    assert not any("w:tblHeader" in row for row in others)
+    assert all("w:cantSplit" in row for row in (first, *others))
+
+
+def test_an_empty_table_in_a_word_file_still_opens() -> None:
+    table = Table("t", ("name", "count"), [])
+    document = Document("T", "", records.AT, [Section("S", [table])])
+    found = docx.Document(io.BytesIO(b"".join(word.docx_file(document, Notes()))))
+    assert [c.text for c in found.tables[0].rows[0].cells] == ["name", "count"]

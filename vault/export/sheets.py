@@ -24,6 +24,12 @@ SHEET_ROWS, CELL_CHARACTERS = 1_048_576, 32_767
 #: Whole numbers past this lose their last digits in a spreadsheet; they are written as text.
 _EXACT = 10**15
 _NAME = 31
+#: Columns that hold more than their headings say, in characters.
+_WIDTHS = {
+    **dict.fromkeys(("text", "value"), 60),
+    **dict.fromkeys(("session", "name", "title", "file"), 38),
+    **dict.fromkeys(("started_at", "started", "external_id", "type", "event", "metric"), 26),
+}
 _HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
@@ -72,7 +78,7 @@ def _sheet(sheet: Sheet) -> Iterator[str]:
         "</sheetView></sheetViews><cols>"
     )
     for number, column in enumerate(sheet.columns, 1):
-        width = 60 if column in {"text", "value"} else max(12, min(40, len(column) + 4))
+        width = _WIDTHS.get(column) or max(12, min(40, len(column) + 4))
         yield f'<col min="{number}" max="{number}" width="{width}" customWidth="1"/>'
     yield "</cols><sheetData>"
     yield _row(sheet.columns, 1, style=1)
