@@ -59,6 +59,29 @@ def test_only_the_newest_version_of_an_annotation_holds(home: Home, tmp_path: Pa
     assert home.run("annotate", session).document["annotations"] == []
 
 
+def test_what_was_replaced_or_deleted_is_neither_corrected_nor_deleted_again(
+    home: Home, tmp_path: Path
+) -> None:
+    session = deposited(home, tmp_path)
+
+    def made(*line: str) -> str:
+        found: str = home.run("annotate", session, *line).document["annotations"][0]["id"]
+        return found
+
+    def held() -> list[object]:
+        return [a["value"] for a in home.run("annotate", session).document["annotations"]]
+
+    first = made("--type", "label", "--key", "intent", "--value", "1")
+    second = made("--correct", first, "--value", "2")
+    for line in (("--correct", first, "--value", "3"), ("--delete", first)):
+        assert "any more" in home.run("annotate", session, *line, code=3).err
+    assert held() == [2]
+    made("--delete", second)
+    for line in (("--correct", second, "--value", "3"), ("--delete", second)):
+        home.run("annotate", session, *line, code=3)
+    assert held() == []
+
+
 @pytest.mark.parametrize("value", ["NaN", "1e999", "[" * 5000, '{"a": 1, "a": 2}'])
 def test_a_value_that_no_json_can_hold_is_text_and_every_export_still_works(
     home: Home, tmp_path: Path, value: str

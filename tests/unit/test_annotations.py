@@ -91,3 +91,21 @@ def test_seven_types_and_five_targets_may_be_made(kind: str, target: str) -> Non
 def test_anything_else_may_not(wrong: dict[str, str]) -> None:
     with pytest.raises(UsageError):
         checked(replace(note("1"), **wrong))  # type: ignore[arg-type]  # a test's own fields
+
+
+@pytest.mark.parametrize(
+    ("target", "where"),
+    [
+        ("time_range", {"start_ns": 2, "end_ns": 1}),
+        ("time_range", {"start_ns": "0", "end_ns": 1}),
+        ("time_range", {"start_ns": -1, "end_ns": 1}),
+        ("event", {"seq": "1"}),
+        ("event", {"seq": True}),
+        ("turn", {"turn_index": 0.5}),
+        ("message", {"message_index": None}),
+    ],
+)
+def test_a_place_that_no_session_has_is_refused(target: str, where: dict[str, Json]) -> None:
+    with pytest.raises(UsageError):
+        checked(note("1", target=target, where=where))
+    checked(note("1", target=target, where=WHERE[target]))

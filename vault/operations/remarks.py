@@ -59,31 +59,45 @@ def annotate(
 
 
 def correct(room: Room, session_id: str, annotation_id: str, value: Json) -> Annotation:
-    """A new version of an annotation made here or by the source; the old one stays on record."""
-    before = _annotation(room, session_id, annotation_id)
-    made = rules.corrected(before, new_id(), value)
-    _change(room, session_id, lambda m: replace(m, annotations=(*m.annotations, made)))
-    return made
+    """A new version of an annotation made here or by the source; the old one stays on record.
+
+    Raises `NotFound` for one that does not hold any more: what replaced it is corrected instead.
+    """
+    return _instead(room, session_id, annotation_id, lambda a: rules.corrected(a, new_id(), value))
 
 
 def delete(room: Room, session_id: str, annotation_id: str) -> Annotation:
-    """Put an annotation, with all it replaced, out of sight; it stays on record."""
-    hidden = rules.deleted(_annotation(room, session_id, annotation_id))
+    """Put an annotation, with all it replaced, out of sight; it stays on record.
+
+    Raises `NotFound` for one that does not hold any more.
+    """
+    return _instead(room, session_id, annotation_id, rules.deleted)
+
+
+def _instead(
+    room: Room, session_id: str, annotation_id: str, how: Callable[[Annotation], Annotation]
+) -> Annotation:
+    """Put on record what `how` makes of an annotation, which holds until then.
+
+    Looked for in the transaction that changes it: of two at the same moment, one finds nothing.
+    """
+    own = retrieve.Opened(room, retrieve.session(room, session_id)).timeline().annotations
+    made: list[Annotation] = []
 
     def change(metadata: Metadata) -> Metadata:
-        others = tuple(a for a in metadata.annotations if a.id != annotation_id)
-        return replace(metadata, annotations=(*others, hidden))
+        known = {a.id: a for a in (*own, *metadata.annotations)}
+        found = [a for a in rules.newest(known.values()) if a.id == annotation_id]
+        if not found:
+            gone = (
+                " any more; `annotate ID` lists those that hold" if annotation_id in known else ""
+            )
+            raise NotFound(f"This session has no annotation of that id{gone}.")
+        made[:] = [how(found[0])]
+        others = tuple(a for a in metadata.annotations if a.id != made[0].id)
+        return replace(metadata, annotations=(*others, made[0]))
 
     _change(room, session_id, change)
-    return hidden
-
-
-def _annotation(room: Room, session_id: str, annotation_id: str) -> Annotation:
-    opened = retrieve.Opened(room, retrieve.session(room, session_id))
-    for annotation in opened.annotations():
-        if annotation.id == annotation_id:
-            return annotation
-    raise NotFound("This session has no annotation of that id.")
+    return made[0]
 
 
 def _change(room: Room, session_id: str, change: Callable[[Metadata], Metadata]) -> Metadata:

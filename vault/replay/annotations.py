@@ -91,7 +91,20 @@ def checked(annotation: Annotation) -> Annotation:
         raise UsageError(
             f"A target of {annotation.target} needs {' or '.join(map('+'.join, ways))}."
         )
+    _check_place(
+        {key: annotation.where[key] for way in ways for key in way if key in annotation.where}
+    )
     return annotation
+
+
+def _check_place(where: Mapping[str, Json]) -> None:
+    """Raises `UsageError` for a place that no session has."""
+    for key, value in where.items():
+        if key != "event_id" and not (type(value) is int and value >= 0):
+            raise UsageError(f"{key} is a whole number, not below 0.")
+    start, end = where.get("start_ns"), where.get("end_ns")
+    if isinstance(start, int) and isinstance(end, int) and end < start:
+        raise UsageError("A time_range does not end before it starts.")
 
 
 def corrected(previous: Annotation, new_id: str, value: Json) -> Annotation:
