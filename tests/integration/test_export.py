@@ -404,6 +404,8 @@ def test_a_cancelled_export_ends_and_leaves_no_file(room: Room, tmp_path: Path) 
         assert started.wait(60)
         assert exports.status(running).stage is Stage.RUNNING
         assert exports.cancel(waiting)
+        assert exports.status(waiting).stage is Stage.CANCELLED  # at once: it had not begun
+        assert not exports.cancel(waiting)
         assert exports.cancel(running)
         go.set()
         stages = [exports.wait(one, 60).stage for one in (running, waiting)]

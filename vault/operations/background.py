@@ -135,6 +135,9 @@ class _Export:
             if self._status.stage in ENDED:
                 return False
             self._stop.set()
+        if self.future is not None and self.future.cancel():  # it had not begun
+            self._become(stage=Stage.CANCELLED)
+            self.ended.set()
         return True
 
     def run(self) -> None:
