@@ -324,6 +324,36 @@ def test_a_transcript_nested_without_end_is_left_unread(tmp_path: Path) -> None:
     assert read(write(tmp_path, made)).timeline.segments[0].text == "hello"
 
 
+def test_turns_are_read_under_every_name_that_their_fields_have(tmp_path: Path) -> None:
+    body: Json = [
+        {"speaker": "Robo", "message": "one", "start_time": 1, "end_time": 2.5, "mood": "calm"},
+        {"role": "user", "start": 3, "content": "two", "end": "x", "data": {"loud": True}},
+        {"party": 1, "text": "three", "start": 4, "end": 5, "transcript_truncated": True},
+        {"text": 7, "start": 6},
+        "nothing",
+    ]
+    said: Json = {"type": "transcript", "dialog": 0, "vendor": "x", "body": body}
+    reading = read(write(tmp_path, document(analysis=[said])))
+    assert [
+        (one.speaker, one.text, one.start_ns // 10**6, one.end_ns // 10**6, one.truncated)
+        for one in reading.timeline.segments
+    ] == [
+        ("Robo", "one", 1000, 2500, False),
+        ("Ann", "two", 3000, 3000, False),
+        ("Robo", "three", 4000, 5000, True),
+    ]
+    assert [one.data for one in reading.timeline.segments] == [
+        {"dialog": 0, "mood": "calm"},
+        {"dialog": 0, "loud": True},
+        {"dialog": 0},
+    ]
+    assert [w.text.partition(":")[0] for w in reading.warnings if w.code == "bad-field"] == [
+        "analysis[0]",
+        "segments[1]",
+        "segments[3]",
+    ]
+
+
 def test_an_email_of_a_thousand_parts_is_kept_as_text(tmp_path: Path) -> None:
     body = "".join(
         f"--{n}\nContent-Type: multipart/mixed; boundary={n + 1}\n\n" for n in range(999)

@@ -76,6 +76,7 @@ class People:
         self._named = dict(reversed(named))
         counted = Counter(person.role for person in everyone)
         self._alone = {person.role: person for person in everyone if counted[person.role] == 1}
+        self._called: dict[str, Participant] = {}
         self.names = frozenset(person.name for person in everyone if person.name)
 
     def at(self, place: int | None) -> Participant:
@@ -86,9 +87,12 @@ class People:
 
     def called(self, label: str) -> Participant:
         """Whom a transcript means by a name, or by the word for a role that one of them has."""
-        role = ROLES.get(label.lower())
-        found = self._named.get(label.lower()) or self._alone.get(role or "")
-        return found or Participant(role or "system", label)
+        known = self._called.get(label)
+        if known is None:
+            role = ROLES.get(label.lower())
+            found = self._named.get(label.lower()) or self._alone.get(role or "")
+            known = self._called[label] = found or Participant(role or "system", label)
+        return known
 
 
 def identifiers(people: Sequence[Participant]) -> tuple[str, ...]:

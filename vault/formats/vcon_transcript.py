@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from vault.formats.fields import Fields, Notes
+from vault.formats.rows import Flag, Number, Rows, Shape, Value
 from vault.model import Json
 
 _TEXT = ("text", "message", "transcript", "content")
@@ -19,8 +22,7 @@ _START, _END = ("start", "start_time"), ("end", "end_time")
 _READ = {*_TEXT, *_SPEAKER, *_START, *_END, "party", "transcript_truncated"}
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True):
     """What one speaker said at a stretch; times count from the start of the dialog.
 
     `speaker` is a name, a position among the dialog's parties, or None; `party` is the index of
@@ -32,7 +34,7 @@ class Turn:
     start_ns: int | None = None
     end_ns: int | None = None
     truncated: bool = False
-    data: dict[str, Json] = field(default_factory=dict)
+    data: dict[str, Json] = msgspec.field(default_factory=dict)
     party: int | None = None
 
 
@@ -88,19 +90,41 @@ def _paragraphs(text: str, names: Collection[str]) -> Iterator[Turn]:
             yield Turn(name.strip(), said)
 
 
+class _Told(Shape):
+    """What is asked of each turn in a list."""
+
+    text: Value = None
+    start: Number = None
+    end: Number = None
+    party: Value = None
+    transcript_truncated: Flag = None
+
+
 def _listed(parent: Fields, key: str) -> Transcript | None:
     """A list of turns; those without a text are passed over."""
+    rows = Rows(parent, key, _Told)
     turns = []
-    for _, item in parent.objects(key) or ():
-        text = item.text(*_TEXT)
-        if text is not None:
-            rest = {k: v for k, v in item.value.items() if k not in _READ}
-            cut = item.flag("transcript_truncated")
-            span = item.ns(*_START), item.ns(*_END)
-            party = item.value.get("party")
-            party = party if isinstance(party, int) and party is not True else None
-            turns.append(Turn(_speaker(item), text, *span, cut, _merged(rest), party))
+    columns = rows.items, rows.shapes, _times(rows, *_START), _times(rows, *_END)
+    for n, (item, told, start, end) in enumerate(zip(*columns, strict=True)):
+        text = told.text if type(told.text) is str else rows.fields(n).text(*_TEXT)
+        if text is None:
+            continue
+        rest: dict[str, Json] = {}
+        if not _READ.issuperset(item):
+            rest = _merged({k: v for k, v in item.items() if k not in _READ})
+        party = told.party if type(told.party) is int else None
+        cut = told.transcript_truncated is True
+        turns.append(Turn(_speaker(item), text, start, end, cut, rest, party))
     return Transcript(None, tuple(turns)) if turns else None
+
+
+def _times(rows: Rows[_Told], name: str, another: str) -> list[int | None]:
+    """The times of that name; under the other, where they have none of the first."""
+    found = rows.ns(name)
+    for n, item in enumerate(rows.items):
+        if found[n] is None and another in item:
+            found[n] = rows.fields(n).ns(another)
+    return found
 
 
 def _merged(rest: dict[str, Json]) -> dict[str, Json]:
@@ -111,9 +135,9 @@ def _merged(rest: dict[str, Json]) -> dict[str, Json]:
     return data | {key: value for key, value in rest.items() if key != "data"}
 
 
-def _speaker(item: Fields) -> str | int | None:
+def _speaker(item: dict[str, Json]) -> str | int | None:
     for key in _SPEAKER:
-        value = item.value.get(key)
+        value = item.get(key)
         if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
             return value
     return None
@@ -154,6 +178,6 @@ def _spoken(best: Fields, channel: int | None) -> Iterator[Turn]:
 def _run(words: list[Fields], channel: int | None) -> Turn:
     said = [word.value.get("punctuated_word") or word.value.get("word") for word in words]
     text = " ".join(each for each in said if isinstance(each, str))
-    speaker = channel if channel is not None else _speaker(words[0])
+    speaker = channel if channel is not None else _speaker(words[0].value)
     start, end = words[0].ns("start"), words[-1].ns("end")
     return Turn(speaker, text, start, end, data={"words": [word.value for word in words]})
