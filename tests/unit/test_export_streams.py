@@ -8,15 +8,16 @@ import os
 import tempfile
 import tracemalloc
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests import records
 from vault.errors import BackendError, IntegrityError, UsageError
-from vault.export import zipstream
+from vault.export import reports, zipstream
 from vault.export.record import Record
 from vault.export.waiting import BLOCK_BYTES, Waiting
 from vault.export.writers import WRITERS, Whole
@@ -51,10 +52,21 @@ def test_no_session_is_opened_before_the_one_before_it_has_left(format: str) -> 
     assert len(seen) == 25
 
 
-def peak_bytes(format: str, count: int) -> int:  # noqa: A002  the contract's word
+def transcripts(count: int) -> Iterator[bytes]:
+    order = records.order(scope="all_sessions")
+    tallies = reports.chosen("transcript_report", ())
+    document = reports.report("transcript_report", tallies, many(count), order)
+    return reports.renderer("html")(document, order)
+
+
+def exported(format: str, count: int) -> Iterator[bytes]:  # noqa: A002  the contract's word
+    return whole(format).write(many(count), records.order(scope="all_sessions"))
+
+
+def peak_bytes(write: Callable[[int], Iterator[bytes]], count: int) -> int:
     tracemalloc.start()
     try:
-        size = sum(map(len, whole(format).write(many(count), records.order(scope="all_sessions"))))
+        size = sum(map(len, write(count)))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -64,8 +76,12 @@ def peak_bytes(format: str, count: int) -> int:  # noqa: A002  the contract's wo
 
 @pytest.mark.parametrize("format", ["json", "csv", "xml", "html", "xlsx", "zip"])
 def test_ten_times_the_sessions_take_no_more_memory(format: str) -> None:  # noqa: A002  the contract's word
-    few, more = peak_bytes(format, 100), peak_bytes(format, 1000)
-    assert more < few + 400_000  # gathering them would take megabytes
+    write = partial(exported, format)
+    assert peak_bytes(write, 1000) < peak_bytes(write, 100) + 400_000  # gathered, it is megabytes
+
+
+def test_a_report_of_ten_times_the_transcripts_takes_no_more_memory() -> None:
+    assert peak_bytes(transcripts, 1000) < peak_bytes(transcripts, 100) + 400_000
 
 
 def test_a_bundle_of_many_is_whole() -> None:

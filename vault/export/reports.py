@@ -63,11 +63,11 @@ def chosen(kind: str, asked: Sequence[str]) -> list[Tally]:
 def report(
     kind: str, tallies: Sequence[Tally], records: Iterable[Record], order: Order
 ) -> Document:
-    """Read every session once; the document of what was found."""
+    """Read every session once; the document of what was found, to be written once."""
     for record in records:
         for tally in tallies:
             tally.add(record)
-    sections = [section for tally in tallies for section in tally.sections()]
+    sections = (section for tally in tallies for section in tally.sections())
     title = kind.replace("_", " ").capitalize()
     return Document(title, f"strongroom · {order.scope.replace('_', ' ')}", order.made_at, sections)
 

@@ -12,6 +12,8 @@ from vault.export.record import Order, Record, measured
 from vault.export.sheets import Cell
 from vault.model import Json
 
+#: What stands where nobody is known to have spoken.
+NOTHING_SAID = Text("Nothing of what was said is kept.", note=True)
 _EVENTS = 500
 
 
@@ -87,7 +89,7 @@ def turns(record: Record) -> Block:
     """What was said, turn by turn; a turn without text is shown as such."""
     segments = sorted(record.session.timeline.segments, key=lambda s: (s.start_ns, s.index))
     if not segments:
-        return Text("Nothing of what was said is kept.", note=True)
+        return NOTHING_SAID
     return Turns(
         [
             (

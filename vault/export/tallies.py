@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -10,9 +11,10 @@ from typing import Protocol
 
 from vault.export import pictures, story
 from vault.export.captions import clock
-from vault.export.pages import Block, Facts, Picture, Section, Table, Text, brief
+from vault.export.pages import Block, Facts, Picture, Section, Table, Text, Turns, brief
 from vault.export.record import Record, measured
 from vault.export.sheets import Cell
+from vault.export.waiting import Waiting
 from vault.model import Json, Kind
 
 _SECOND_NS = 1_000_000_000
@@ -126,28 +128,36 @@ class Quality:
 
 @dataclass(slots=True)
 class Transcripts:
-    """What was said, session by session."""
+    """What was said, session by session; it waits out of memory until it is asked for."""
 
-    found: list[Section] = field(default_factory=list)
+    said: Waiting = field(default_factory=Waiting)
     counts: Counter[str] = field(default_factory=Counter)
-    confidences: list[float] = field(default_factory=list)
+    confidence: tuple[int, float] = 0, 0.0
 
     def add(self, record: Record) -> None:
         segments = record.session.timeline.segments
-        self.found.append(Section(record.name, [story.turns(record)], 2))
+        block = story.turns(record)
+        rows = block.rows if isinstance(block, Turns) else ()
+        self.said.add(json.dumps([record.name, rows]).encode() + b"\n")
         self.counts["turns"] += len(segments)
         self.counts["without text"] += sum(not s.text for s in segments)
         self.counts["cut off"] += sum(s.truncated for s in segments)
         self.counts["words"] += sum(len((s.text or "").split()) for s in segments)
-        values = (_number(s.data.get("confidence")) for s in segments)
-        self.confidences += [v for v in values if v is not None and 0 <= v <= 1]
+        stated = (_number(s.data.get("confidence")) for s in segments)
+        values = [v for v in stated if v is not None and 0 <= v <= 1]
+        count, total = self.confidence
+        self.confidence = count + len(values), total + sum(values)
 
     def sections(self) -> Iterator[Section]:
-        mean = statistics.fmean(self.confidences) if self.confidences else None
+        count, total = self.confidence
+        mean = total / count if count else None
         facts: list[tuple[str, Cell]] = [(k.capitalize(), v) for k, v in self.counts.items()]
         facts.append(("Stated confidence", mean))
         yield Section("Transcripts", [Facts(facts)])
-        yield from self.found
+        with self.said:
+            for line in self.said.lines():
+                name, rows = json.loads(line)
+                yield Section(name, [Turns(rows) if rows else story.NOTHING_SAID], 2)
 
 
 @dataclass(slots=True)
