@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 from vault.formats import instants
 from vault.formats.fields import NS_LIMIT, Fields, Notes
 from vault.formats.rows import Number, Rows, Shape, Text, Value
@@ -60,12 +62,15 @@ class Said(Shape):
 
     def everyone(self) -> Sequence[int]:
         """The parties, the one who began it first; `[0, [1, 2]]` is taken flat."""
-        began = self.originator if isinstance(self.originator, int) else None
-        return indices(began, self.parties)
+        began, named = self.originator, self.parties
+        if type(named) is list and len(named) == 1 and began in (None, *named):
+            named = named[0]  # most have one party, and nobody else began
+        if type(named) is int and named >= 0 and began in (None, named):
+            return (named,)
+        return indices(began if isinstance(began, int) else None, named)
 
 
-@dataclass(frozen=True, slots=True)
-class Dialog:
+class Dialog(msgspec.Struct, frozen=True):
     """One dialog where it belongs. `file` and `decoded_ns` are of a recording that lies inside."""
 
     index: int

@@ -8,7 +8,6 @@ under `segments`; the channels of Deepgram. Anything else stays in the original,
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -38,14 +37,13 @@ class Turn(msgspec.Struct, frozen=True):
     party: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Transcript:
+class Transcript(msgspec.Struct, frozen=True):
     """All that was said in a dialog: as turns where the source tells them apart, else as text."""
 
     text: str | None = None
     turns: Sequence[Turn] = ()
     truncated: bool = False
-    data: dict[str, Json] = field(default_factory=dict)
+    data: dict[str, Json] = msgspec.field(default_factory=dict)
 
 
 def transcript(body: Json, where: str, notes: Notes, names: Collection[str]) -> Transcript | None:
