@@ -149,11 +149,12 @@ class _Log:
         inner = row["event"] if wrapped else row
         event = Fields(inner if isinstance(inner, dict) else {}, "event", self._notes)
         kind = event.text("type") or ""
-        stated = self.clock.at(_stated(Fields(row, "line", self._notes)))
+        stated = self.clock.at(_stated(row, self._notes))
         if stated is None and self.clock.zero_ns is None and kind.startswith("input_audio_buffer."):
             stated = event.ns("audio_start_ms", "audio_end_ms", unit_ns=MS)
         self._now = self._now if stated is None else stated
-        data = event.value.copy()
+        self._understand(kind, event)
+        data = event.value  # which is taken apart
         data.pop("type", None)
         if kind in _SOUND:
             sound = {key: data.pop(key) for key in _SOUND_KEYS if isinstance(data.get(key), str)}
@@ -162,7 +163,6 @@ class _Log:
         if wrapped and isinstance(row.get("direction"), str):
             data["direction"] = row["direction"]
         self.events.append(Event(len(self.events), kind, self._now, data))
-        self._understand(kind, event)
 
     def _understand(self, kind: str, event: Fields) -> None:
         if kind in {"session.created", "session.updated"}:
@@ -209,12 +209,13 @@ class _Log:
         return self.items[name]
 
 
-def _stated(row: Fields) -> int | None:
+def _stated(row: dict[str, Json], notes: Notes) -> int | None:
     """When the log's writer saw the event (ns since 1970)."""
     for key in _TIMES:
-        value = row.value.get(key)
+        value = row.get(key)
         if isinstance(value, str):
-            return epoch(row.instant(key))
+            return epoch(Fields(row, "line", notes).instant(key))
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return row.epoch_ns(key, unit_ns=MS if value > _SINCE_MS else 1000 * MS)
+            unit_ns = MS if value > _SINCE_MS else 1000 * MS
+            return Fields(row, "line", notes).epoch_ns(key, unit_ns=unit_ns)
     return None
