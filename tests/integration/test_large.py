@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import wave
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,44 @@ def test_memory_stays_the_same_however_large_a_session_is(home: Home, tmp_path: 
     assert max(peaks) <= PEAK_BYTES
     (small, large) = peaks[0], peaks[2]
     assert large - small < 30 * MEGABYTE
+
+
+def conversations(path: Path, count: int) -> Path:
+    """A VoiceMode log of so many conversations of six turns, which are as many sessions."""
+    began = datetime(2026, 1, 15, 8, tzinfo=UTC)
+    rows = (
+        {
+            "version": 4,
+            "timestamp": (began + timedelta(seconds=400 * talk + 9 * turn)).isoformat(),
+            "conversation_id": f"conv_20260115_{talk:06d}_aaaaaa",
+            "type": ("stt", "tts")[turn % 2],
+            "text": f"It left the depot this morning as number {talk}, you are told.",
+            "project_path": "/srv/project",
+            "duration_ms": 1500,
+            "metadata": {"provider": "whisper", "total_turnaround_time": 2.2},
+        }
+        for talk in range(count)
+        for turn in range(6)
+    )
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.mark.slow
+def test_memory_stays_the_same_however_many_sessions_leave(home: Home, tmp_path: Path) -> None:
+    log, out = tmp_path / "exchanges_2026-01-15.jsonl", tmp_path / "out"
+    verbs: list[list[str | Path]] = [
+        ["export", "--all", "--format", "zip", "-o", out],
+        ["exchanges"],
+    ]
+    peaks = []
+    for count in (500, 1000):  # past a page of the catalogue and what waits in memory
+        home.run("deposit", conversations(log, count), "--no-wait")
+        peaks.append([peak_bytes(home, *verb, "--json") for verb in verbs])
+    few, many = peaks
+    assert len(home.run("list").document["sessions"]) == 1000
+    grown = [b - a for a, b in zip(few, many, strict=True)]
+    assert max(grown) < 4 * MEGABYTE, grown  # of what was gathered, it would be six
 
 
 @dataclass
