@@ -29,7 +29,7 @@ START = 1_752_000_000
 
 def said(at: float, **changes: Json) -> dict[str, Json]:
     made: dict[str, Json] = {
-        "id": "seg_0a1b2c3d",
+        "id": f"seg_{at}",
         "timestamp": at,
         "end_timestamp": at + 0.5,
         "text": "hello",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import promptkit
 from tests.conftest import FIXTURES
 from tests.unit.test_formats_scenario import codes, read, wav
 from vault import formats
@@ -463,3 +464,57 @@ def test_times_out_of_reach_are_left_out_with_a_warning(tmp_path: Path) -> None:
         "bad-field",
         "bad-field",
     ]
+
+
+# --- ids -------------------------------------------------------------------------------------
+
+LIVEKIT_ITEM = {"type": "message", "role": "user", "content": ["Hi"], "created_at": 1.5}
+PHRASE = {"ParticipantId": "AGENT", "Content": "Hi", "BeginOffsetMillis": 1, "EndOffsetMillis": 2}
+SAID = {"timestamp": 1.5, "end_timestamp": 2, "speaker_id": "user", "text": "Hi"}
+SPEECH = {"type": "input_audio_buffer.speech_started", "item_id": "i", "audio_start_ms": 5}
+
+
+def _listed(kind: str, ids: tuple[str, str]) -> dict[str, bytes]:
+    """The files of a session in which two turns or events have these ids."""
+    first, second = ids
+    match kind:
+        case "livekit":
+            items = [LIVEKIT_ITEM | {"id": each} for each in ids]
+            report = {"job_id": "AJ_1", "events": [], "chat_history": {"items": items}}
+            return {"session_report.json": json.dumps(report).encode()}
+        case "contact-lens":
+            spoken = [PHRASE | {"Id": each} for each in ids]
+            return {"call.json": json.dumps({"Participants": [], "Transcript": spoken}).encode()}
+        case "openai-realtime":
+            rows = [json.dumps(SPEECH | {"event_id": each}) for each in ids]
+            return {"session.jsonl": "\n".join(rows).encode()}
+        case "promptkit":
+            numbers = {name: n for n, name in enumerate(sorted(set(ids)))}
+            events = [promptkit.event(numbers[each], 0, "message.created") for each in ids]
+            whole = {"metadata": promptkit.metadata(events), "events": events}
+            return {"sess-1.recording.json": json.dumps(whole).encode()}
+        case _:
+            turns = {"segments": [SAID | {"id": first}, SAID | {"id": second}]}
+            return {
+                "sess_1_metadata.json": b"{}",
+                "sess_1_transcript.json": json.dumps(turns).encode(),
+            }
+
+
+@pytest.mark.parametrize(
+    "kind", ["livekit", "contact-lens", "openai-realtime", "promptkit", "voice-agents-platform"]
+)
+def test_an_id_that_is_used_again_is_told_of_and_nothing_is_lost(kind: str, tmp_path: Path) -> None:
+    noted = []
+    for ids in (("a", "b"), ("a", "a")):
+        folder = tmp_path / "".join(ids)
+        folder.mkdir()
+        files = _listed(kind, ids)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        place = folder if kind == "voice-agents-platform" else folder / next(iter(files))
+        reading = read(place)
+        assert reading.format == kind
+        assert max(len(reading.timeline.segments), len(reading.timeline.events)) == 2
+        noted.append([code for code, _ in codes(reading) if code == "repeated-id"])
+    assert noted == [[], ["repeated-id"]]

@@ -16,8 +16,8 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from vault.formats.fields import Fields
-from vault.formats.rows import Number, Rows, Shape, Text
+from vault.formats.fields import Fields, note_repeated
+from vault.formats.rows import Number, Rows, Shape, Text, Value
 from vault.formats.single import MS, Told, epoch, left, rest, turn
 from vault.model import Event, Json, Participant, Segment
 
@@ -66,6 +66,7 @@ def _participant(item: Fields) -> Participant:
 class _Turn(Shape, rename="pascal"):
     """What the transcript says of a turn."""
 
+    id: Value = None
     participant_id: Text = None
     content: Text = None
     begin_offset_millis: Number = None
@@ -82,6 +83,7 @@ def _segments(document: Fields, participants: dict[str, Participant]) -> list[Se
         role = known.role if known else ROLES.get((speaker or "").lower(), "system")
         who, at = (role, speaker), len(segments)
         segments.append(turn(who, start, end, told.content, left(item, "Content"), index=at))
+    note_repeated([told.id for told in rows.shapes], document.notes)
     return segments
 
 

@@ -6,7 +6,7 @@ original bytes are kept anyway, so nothing is lost by not understanding them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -253,6 +253,13 @@ def numbered(segments: Collection[tuple[int | None, Segment]], notes: Notes) -> 
     placed.sort(key=attrgetter("index"))
     first = max(used, default=-1) + 1
     return (*placed, *(replace(segment, index=first + n) for n, segment in enumerate(late)))
+
+
+def note_repeated(ids: Iterable[Json], notes: Notes) -> None:
+    """Note how many ids are another's as well; whatever has one is kept."""
+    known = [each for each in ids if isinstance(each, str | int)]
+    if again := len(known) - len(set(known)):
+        notes.add("repeated-id", f"{again} turns or events have an id that is another's; all are kept.")
 
 
 def speakers(segments: Collection[Segment]) -> tuple[Participant, ...]:

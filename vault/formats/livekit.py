@@ -12,7 +12,7 @@ Source: `livekit.agents.voice.report.SessionReport.to_dict` of livekit-agents 1.
 
 from __future__ import annotations
 
-from vault.formats.fields import KNOWN_ROLES, Fields
+from vault.formats.fields import KNOWN_ROLES, Fields, note_repeated
 from vault.formats.rows import Flag, Number, Rows, Shape, Text, Value, Word
 from vault.formats.single import MS, Clock, Told, left, rest, turn, unplaced
 from vault.model import Event, Json, Segment
@@ -119,4 +119,5 @@ def _segments(history: Fields, clock: Clock, added: dict[str, int]) -> list[Segm
         cut, more, at = told.interrupted is True, left(item, "content", "role"), len(segments)
         made = turn(who, start, end, text or None, more, truncated=cut, index=at)
         segments.append(made)
+    note_repeated([told.id for told in rows.shapes], history.notes)
     return segments

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 from vault.errors import BadInput
 from vault.formats import jsontext, loglines, single
-from vault.formats.fields import Fields, Notes
+from vault.formats.fields import Fields, Notes, note_repeated
 from vault.formats.single import MS, Clock, Told, epoch, turn
 from vault.formats.source import Source
 from vault.model import Event, Json, Kind, Reading
@@ -88,6 +88,7 @@ def read(source: Source, name: str) -> list[Reading]:
         raise BadInput(f"{source.name!a} holds no Realtime event.")
     if log.clock.zero_ns is None:
         notes.add("no-timestamps", "The log has no times; only its order is known.", source.name)
+    note_repeated((event.data.get("event_id") for event in log.events), notes)
     segments = [
         turn((i.role, None), i.start_ns, i.end_ns, i.text, i.data, truncated=i.truncated)
         for i in log.items.values()

@@ -14,7 +14,7 @@ from datetime import timezone
 from operator import itemgetter
 
 from vault.formats import instants
-from vault.formats.fields import NS_LIMIT, Notes
+from vault.formats.fields import NS_LIMIT, Notes, note_repeated
 from vault.model import Event, Json
 
 #: Fields that one session's events share.
@@ -116,6 +116,7 @@ class Gathered:
             for key in SHARED
             if self.rows and isinstance(self.rows[0].fields.get(key), str)
         }
+        note_repeated((row.seq for row in self.rows), self._notes)
         envelopes = Envelopes(shared)
         common = [(key, shared.get(key)) for key in SHARED]
         zone = "Z" if start_text[-1:] in {"Z", "z"} else start_text[-6:]

@@ -21,8 +21,8 @@ from dataclasses import dataclass, replace
 
 from vault.errors import BadInput
 from vault.formats import content, gzipped, jsontext
-from vault.formats.fields import KNOWN_ROLES, Fields, Notes, end_of, speakers
-from vault.formats.rows import Number, Rows, Shape, Text, Word
+from vault.formats.fields import KNOWN_ROLES, Fields, Notes, end_of, note_repeated, speakers
+from vault.formats.rows import Number, Rows, Shape, Text, Value, Word
 from vault.formats.single import SECOND, Clock, epoch, instant, left, rest, turn
 from vault.formats.source import JSON_BYTES_LIMIT, Source
 from vault.formats.voice_agents_audio import Sound, hear
@@ -200,6 +200,7 @@ class _UnreadableError(Exception):
 class _Said(Shape):
     """What the transcript says of a turn."""
 
+    id: Value = None
     timestamp: Number = None
     end_timestamp: Number = None
     text: Text = None
@@ -262,4 +263,5 @@ def _placed(
         who = KNOWN_ROLES.get(said.speaker_id or "") or rows.fields(n).role("speaker_id")
         more = left(item, "text", "speaker_id")
         segments.append(turn(who, start, end, said.text, more, index=n))
+    note_repeated([said.id for said in rows.shapes], notes)
     return tuple(segments), zero
