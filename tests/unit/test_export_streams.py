@@ -91,6 +91,7 @@ def test_a_bundle_of_many_is_whole() -> None:
         assert found.testzip() is None
         assert len(found.namelist()) == 200 * 5 + 1
         manifest = json.loads(found.read("manifest.json"))
+        assert {each.extract_version for each in found.infolist()} == {20}  # for old programs too
     assert [f["name"] for f in manifest["files"]] == found.namelist()[:-1]
 
 

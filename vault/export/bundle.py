@@ -17,6 +17,8 @@ from vault.export.zipstream import ZipStream
 from vault.model import Json, Original
 
 MANIFEST = "manifest.json"
+#: What is larger is written so that old programs, and some that read as they go, cannot read it.
+_OLD_BYTES, _OLD_SESSIONS = 4_000_000_000, 1_000_000
 
 
 def zip_file(records: Iterable[Record], order: Order) -> Iterator[bytes]:
@@ -32,17 +34,19 @@ def zip_file(records: Iterable[Record], order: Order) -> Iterator[bytes]:
             count += 1
             folder = f"sessions/{record.id}"
             for name, content in _made(record, order):
-                yield from archive.entry(f"{folder}/{name}", content)
+                yield from archive.entry(f"{folder}/{name}", content, large=False)
                 listed.add(listing(archive.last, session=record.id) + b"\n")
             unwanted |= bool(record.session.originals) and not order.originals
             for name, original in _originals(record, order):
-                yield from archive.entry(f"{folder}/originals/{name}", blocks(original))
+                path, large = f"{folder}/originals/{name}", original.size_bytes > _OLD_BYTES
+                yield from archive.entry(path, blocks(original), large=large)
                 _check(record, original, archive.last["sha256"])
                 entry = listing(archive.last, session=record.id, original=original.name)
                 listed.add(entry + b"\n")
         if unwanted:
             order.notes.add("originals-left-out", "The files as they came were not asked for.")
-        yield from archive.entry(MANIFEST, manifest(order, count, listed.lines()))
+        whole = manifest(order, count, listed.lines())
+        yield from archive.entry(MANIFEST, whole, large=count > _OLD_SESSIONS)
         yield from archive.end()
 
 
