@@ -12,16 +12,9 @@ from vault.export.escape import cell, line
 from vault.export.pages import Document, Facts, Picture, Section, Table, Text, Turns, shown
 from vault.export.record import Order, Record, head, plain, warned
 from vault.export.sheets import Cell, Sheet
+from vault.export.sums import Analytics, Compliance
 from vault.export.tables import rows_as_csv
-from vault.export.tallies import (
-    Analytics,
-    Compliance,
-    Performance,
-    Quality,
-    Summary,
-    Tally,
-    Transcripts,
-)
+from vault.export.tallies import Performance, Quality, Summary, Tally, Transcripts
 from vault.formats.fields import Notes
 from vault.model import Json
 

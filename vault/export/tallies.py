@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,11 +14,8 @@ from vault.export.captions import clock
 from vault.export.pages import Block, Facts, Picture, Section, Table, Text, Turns, brief
 from vault.export.record import Record, measured
 from vault.export.sheets import Cell
+from vault.export.sums import mapping, most, number, numbers
 from vault.export.waiting import Waiting
-from vault.model import Json, Kind
-
-_SECOND_NS = 1_000_000_000
-_MOST = 30
 
 
 class Tally(Protocol):
@@ -83,25 +80,25 @@ class Quality:
     def add(self, record: Record) -> None:
         found, analysed = measured(record), record.analyses()
         heard, cut = (
-            _object(analysed.get("quality")),
-            _object(analysed.get("interruption_analysis")),
+            mapping(analysed.get("quality")),
+            mapping(analysed.get("interruption_analysis")),
         )
-        roles = _numbers(found["role_seconds"])
+        roles = numbers(found["role_seconds"])
         spoken = sum(roles.values()) or None
-        speech = _number(heard.get("speech_seconds"))
+        speech = number(heard.get("speech_seconds"))
         by_sound = speech is not None
         silence = heard.get("silence_seconds") if by_sound else found["silence_seconds"]
         self.rows.append(
             (
                 record.name,
-                speech if by_sound else _number(found["speech_coverage_seconds"]),
-                _number(silence),
+                speech if by_sound else number(found["speech_coverage_seconds"]),
+                number(silence),
                 "sound" if by_sound else "times",
-                _number(found["overlap_seconds"]),
+                number(found["overlap_seconds"]),
                 None if spoken is None else round(100 * roles.get("user", 0.0) / spoken),
-                _number(cut.get("count")),
-                _number(heard.get("signal_to_noise_db")),
-                _number(heard.get("confidence_mean")),
+                number(cut.get("count")),
+                number(heard.get("signal_to_noise_db")),
+                number(heard.get("confidence_mean")),
             )
         )
         self.stated += [
@@ -143,7 +140,7 @@ class Transcripts:
         self.counts["without text"] += sum(not s.text for s in segments)
         self.counts["cut off"] += sum(s.truncated for s in segments)
         self.counts["words"] += sum(len((s.text or "").split()) for s in segments)
-        stated = (_number(s.data.get("confidence")) for s in segments)
+        stated = (number(s.data.get("confidence")) for s in segments)
         values = [v for v in stated if v is not None and 0 <= v <= 1]
         count, total = self.confidence
         self.confidence = count + len(values), total + sum(values)
@@ -161,108 +158,6 @@ class Transcripts:
 
 
 @dataclass(slots=True)
-class Analytics:
-    """Sums over all sessions: when, in what, who and how much."""
-
-    days: Counter[str] = field(default_factory=Counter)
-    hours: Counter[str] = field(default_factory=Counter)
-    formats: Counter[str] = field(default_factory=Counter)
-    agents: Counter[str] = field(default_factory=Counter)
-    events: Counter[str] = field(default_factory=Counter)
-    roles: dict[str, list[float]] = field(default_factory=dict)
-    silence: float = 0.0
-    moods: Counter[str] = field(default_factory=Counter)
-    words: Counter[str] = field(default_factory=Counter)
-
-    def add(self, record: Record) -> None:
-        self.days[f"{record.started_at:%Y-%m-%d}"] += 1
-        self.hours[f"{record.started_at:%H}"] += 1
-        self.formats[record.session.format] += 1
-        self.agents[record.session.agent or "not named"] += 1
-        self.events.update(e.type for e in record.session.timeline.events)
-        self.silence += _number(measured(record)["silence_seconds"]) or 0.0
-        analysed = record.analyses()
-        label = _object(analysed.get("sentiment")).get("label")
-        self.moods[label if isinstance(label, str) else "not available"] += 1
-        found = _object(analysed.get("keyword_analysis")).get("keywords")
-        for keyword in map(_object, found if isinstance(found, list) else []):
-            self.words[str(keyword.get("word"))] += int(_number(keyword.get("count")) or 0)
-        for segment in record.session.timeline.segments:
-            sums = self.roles.setdefault(segment.role, [0.0, 0.0, 0.0])
-            sums[0] += 1
-            sums[1] += len((segment.text or "").split())
-            sums[2] += max(0, segment.end_ns - segment.start_ns) / _SECOND_NS
-
-    def sections(self) -> Iterator[Section]:
-        rows = [(role, int(n), int(w), s) for role, (n, w, s) in sorted(self.roles.items())]
-        blocks: list[Block] = []
-        shares = pictures.talk_time({role: s for role, _, _, s in rows}, self.silence)
-        if shares is not None:
-            blocks.append(Picture(shares, "Talk time of all sessions, by role, and silence"))
-        blocks.append(Table("speakers", ("role", "turns", "words", "seconds"), rows))
-        yield Section("Analytics", blocks)
-        yield Section("When", [_counted("day", self.days), _counted("hour (UTC)", self.hours)], 2)
-        yield Section("Where from", [_counted("format", self.formats)], 2)
-        yield Section("Agents", [_most("agent", self.agents)], 2)
-        estimate = Text("Estimated from words alone, for languages it knows.", note=True)
-        yield Section("Sentiment", [_counted("sentiment", self.moods), estimate], 2)
-        yield Section("Keywords", [_most("keyword", self.words)], 2)
-        yield Section("Events", [_most("event", self.events)], 2)
-
-
-@dataclass(slots=True)
-class Compliance:
-    """What is kept under which terms, in real counts, and what this version cannot say."""
-
-    sessions: int = 0
-    levels: Counter[str] = field(default_factory=Counter)
-    classes: Counter[str] = field(default_factory=Counter)
-    jurisdictions: Counter[str] = field(default_factory=Counter)
-    regimes: Counter[str] = field(default_factory=Counter)
-    holding: Counter[str] = field(default_factory=Counter)
-    warnings: Counter[str] = field(default_factory=Counter)
-    subjects: int = 0
-
-    def add(self, record: Record) -> None:
-        self.sessions += 1
-        self.levels[record.privacy_level] += 1
-        self.classes[record.class_name] += 1
-        self.jurisdictions.update(record.jurisdictions or ["none named"])
-        self.regimes.update(record.regimes or ["none named"])
-        self.subjects += bool(record.session.subjects)
-        kinds = {part.kind for part in record.parts}
-        self.holding["audio"] += Kind.AUDIO in kinds
-        self.holding["a transcript"] += any(s.text for s in record.session.timeline.segments)
-        self.holding["no file at all"] += not record.parts
-        self.warnings.update({w.code for w in record.warnings})
-
-    def sections(self) -> Iterator[Section]:
-        facts: list[tuple[str, Cell]] = [
-            ("Sessions", self.sessions),
-            ("Consent unknown", self.sessions),
-            ("Data subjects named", self.subjects),
-            *((f"With {what}", count) for what, count in self.holding.items()),
-        ]
-        said = "This version keeps no consent records, so the consent of every session is unknown."
-        missing = (
-            "Not built yet, and so not counted here: consent, legal holds, disposition and "
-            "erasure, data-subject requests, certificates. This report proves none of them."
-        )
-        yield Section("Compliance", [Facts(facts), Text(said), Text(missing, note=True)])
-        yield Section(
-            "Terms",
-            [
-                _counted("privacy level", self.levels),
-                _counted("retention class", self.classes),
-                _counted("jurisdiction", self.jurisdictions),
-                _counted("regime", self.regimes),
-            ],
-            2,
-        )
-        yield Section("Warnings", [_counted("warning", self.warnings, "sessions")], 2)
-
-
-@dataclass(slots=True)
 class Performance:
     """How fast agents answered, and what their tools did."""
 
@@ -274,7 +169,7 @@ class Performance:
 
     def add(self, record: Record) -> None:
         self.only = None if self.rows else record
-        latency = _numbers(measured(record)["latency"])
+        latency = numbers(measured(record)["latency"])
         self.all_seconds += [seconds for _, seconds in story.latencies(record)]
         first = latency.get("time_to_first_byte_seconds")
         self.first_bytes += [] if first is None else [first]
@@ -303,7 +198,7 @@ class Performance:
         columns = ("name", "responses", "avg s", "median s", "p95 s", "first byte s", "interrupt s")
         blocks.append(Table("latency", columns, self.rows))
         if self.tools:
-            blocks.append(_most("tool event", self.tools))
+            blocks.append(most("tool event", self.tools))
         yield Section("Performance", blocks)
 
     def _plot(self, ranked: list[float], p95: float | None) -> str | None:
@@ -313,28 +208,5 @@ class Performance:
         return pictures.latency(story.latencies(self.only), lines)
 
 
-def _counted(what: str, counts: Counter[str], of: str = "sessions") -> Table:
-    return Table(what, (what, of), sorted((k, n) for k, n in counts.items() if n))
-
-
-def _most(what: str, counts: Counter[str]) -> Block:
-    if not counts:
-        return Text("None.", note=True)
-    return Table(what, (what, "count"), counts.most_common(_MOST))
-
-
 def _length(nanoseconds: int | None) -> str | None:
     return None if nanoseconds is None else clock(nanoseconds, ".")
-
-
-def _object(value: Json) -> Mapping[str, Json]:
-    return value if isinstance(value, dict) else {}
-
-
-def _numbers(value: Json) -> dict[str, float]:
-    found = value if isinstance(value, dict) else {}
-    return {k: v for k, v in found.items() if isinstance(v, int | float)}
-
-
-def _number(value: Json) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
