@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import threading
+import wave
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -326,6 +327,18 @@ def test_layouts_of_sound(room: Room, tmp_path: Path, layout: str, channels: int
     shape = shape_of(iter([content]), "wav")
     assert shape.channels == channels
     assert (len(content) - 44) // (2 * channels * shape.rate) == 1
+
+
+def test_in_stereo_a_recording_of_two_channels_keeps_them(room: Room, tmp_path: Path) -> None:
+    rate, left, right = 8000, b"\xe8\x03", b"\x30\xf8"
+    with wave.open(str(tmp_path / "dual.wav"), "wb") as dual:
+        dual.setparams((2, 2, rate, 0, "NONE", ""))
+        dual.writeframes((left + right) * rate)
+    (found,) = deposit(room, [tmp_path / "dual.wav"], Terms()).sessions
+    export(room, Choice([found.id]), Request("wav", layout="stereo"), tmp_path / "out.wav")
+    with wave.open(str(tmp_path / "out.wav")) as out:
+        assert out.getnchannels() == 2
+        assert out.readframes(rate) == (left + right) * rate
 
 
 def test_tracks_are_a_file_for_each_speaker_and_old_ones_go(room: Room, tmp_path: Path) -> None:

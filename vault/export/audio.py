@@ -19,8 +19,8 @@ from vault.media.probe import shape_of
 from vault.model import Original, Segment
 from vault.replay import tracks
 
-#: timeline: one mono file, everything at its time. stereo: the same, user left, agent right.
-#: concat: the recordings one after the other. tracks: a timeline for each speaker.
+#: timeline: one mono file, everything at its time. stereo: the same, user left, agent right; two
+#: channels of a recording that is nobody's own stay. concat: the recordings one after the other. tracks: a timeline for each speaker.
 LAYOUTS = ("timeline", "stereo", "concat", "tracks")
 
 _HEAD_BYTES = 1 << 20
@@ -38,11 +38,12 @@ class Take:
     role: str = ""
     speaker: str = ""
 
-    def rate(self) -> int:
-        """Its sample rate in hertz."""
+    def shape(self) -> tuple[int, int]:
+        """Its sample rate in hertz and its channels."""
         if self.container in SEEKING:
-            return _FALLBACK_RATE
-        return shape_of(iter([self.head()]), self.container).rate
+            return _FALLBACK_RATE, 1
+        found = shape_of(iter([self.head()]), self.container)
+        return found.rate, found.channels
 
     def head(self) -> bytes:
         """Its first bytes, as many as tell its shape."""
@@ -187,28 +188,41 @@ def _take(
 
 
 def timeline(takes: Sequence[Take], container: str, *, stereo: bool = False) -> Iterator[bytes]:
-    """A file of all takes where they belong in time, as long as the last of them lasts."""
-    rate = max(take.rate() for take in takes)
-    channels = 2 if stereo else 1
-    placed = [_placed(take, rate, stereo=stereo) for take in takes]
+    """A file of all takes where they belong in time, as long as the last of them lasts.
+
+    In stereo the user is left and the agent right. A recording of two channels that is nobody's
+    own keeps them; whatever else is nobody's is heard on both sides.
+    """
+    shapes = [take.shape() for take in takes]
+    rate, channels = max(rate for rate, _ in shapes), 2 if stereo else 1
+    placed = [
+        _placed(take, rate, side, only)
+        for take, (_, there) in zip(takes, shapes, strict=True)
+        for side, only in (_sides(take, there) if stereo else [(None, None)])
+    ]
     frames = mixed_frames(placed, rate)
     return encode(mix(placed, rate, channels), rate, channels, container, frames=frames)
 
 
 def concat(takes: Sequence[Take], container: str) -> Iterator[bytes]:
     """A mono file of all takes one after the other, gaps and overlaps ignored."""
-    rate = max(take.rate() for take in takes)
+    rate = max(take.shape()[0] for take in takes)
     lengths = [take.frames(rate) for take in takes]
     pieces = (_exactly(take, rate, frames) for take, frames in zip(takes, lengths, strict=True))
     return encode(chain.from_iterable(pieces), rate, 1, container, frames=sum(lengths))
 
 
-def _placed(take: Take, rate: int, *, stereo: bool) -> Placed:
-    channel = {"user": 0, "agent": 1}.get(take.role) if stereo else None
+def _sides(take: Take, channels: int) -> list[tuple[int | None, int | None]]:
+    """On which side of a stereo file which channel of a take is heard; None is both, or all."""
+    side = {"user": 0, "agent": 1}.get(take.role)
+    return [(0, 0), (1, 1)] if side is None and channels == 2 else [(side, None)]
+
+
+def _placed(take: Take, rate: int, side: int | None, only: int | None) -> Placed:
     return Placed(
         start_ns=take.start_ns,
-        open_pcm=lambda: decode(take.open(), take.container, rate),
-        channel=channel,
+        open_pcm=lambda: decode(take.open(), take.container, rate, only=only),
+        channel=side,
         frames=take.frames(rate),
     )
 

@@ -90,13 +90,21 @@ def mix(tracks: Sequence[Placed], rate: int, channels: int) -> Iterator[bytes]:
 
 
 def decode(
-    source: Source, container: str, rate: int, channels: int = 1, limits: Limits | None = None
+    source: Source,
+    container: str,
+    rate: int,
+    channels: int = 1,
+    limits: Limits | None = None,
+    *,
+    only: int | None = None,
 ) -> Iterator[bytes]:
     """The sound of a recording as s16le at `rate`, mixed down or up to `channels`.
 
-    Raises `BadInput` as `vault.media.ffmpeg.run` does.
+    With `only` that one of its channels is heard and no other. Raises `BadInput` as
+    `vault.media.ffmpeg.run` does.
     """
-    options = ("-ar", str(rate), "-ac", str(channels), "-c:a", "pcm_s16le", "-f", "s16le")
+    down = () if only is None else ("-af", f"pan=mono|c0=c{only}")
+    options = (*down, "-ar", str(rate), "-ac", str(channels), "-c:a", "pcm_s16le", "-f", "s16le")
     output = Output((*AUDIO, *options))
     return (block for _, block in run(media(source, container), [output], limits))
 
