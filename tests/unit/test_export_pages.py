@@ -190,11 +190,13 @@ def test_an_analytics_report_adds_up_sentiment_and_keywords() -> None:
 
 
 def test_a_compliance_report_has_real_counts_and_says_what_it_cannot() -> None:
-    other = replace(records.record(), privacy_level="audio_only", jurisdictions=(), parts=())
-    head, terms, warned = made("compliance_report", [records.record(), other])
-    assert facts(head) | {"Sessions": 2, "Consent unknown": 2, "With no file at all": 1} == facts(
-        head
+    stated = replace(records.record().session, source={"consent": [{"granted": True}]})
+    other = replace(
+        records.record(), privacy_level="audio_only", jurisdictions=(), parts=(), session=stated
     )
+    head, terms, warned = made("compliance_report", [records.record(), other])
+    counted = {"Sessions": 2, "Consent stated by the source": 1, "Consent unknown": 1}
+    assert facts(head) | counted | {"With no file at all": 1} == facts(head)
     counts = [row for block in terms.blocks if isinstance(block, Table) for row in block.rows]
     assert {("audio_only", 1), ("full", 1), ("DE", 1), ("none named", 1), ("gdpr", 2)} <= set(
         counts

@@ -7,7 +7,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import PurePosixPath
@@ -21,7 +21,7 @@ from openpyxl.utils import get_column_letter
 from tests import records
 from vault.errors import UsageError
 from vault.export import bundle, captions, escape, sheets, story, structured, tables, webpage
-from vault.export.record import document
+from vault.export.record import Order, Record, document
 from vault.export.sheets import Sheet
 
 FORMULA = tuple("=+-@\t\r\n")
@@ -174,6 +174,15 @@ def test_vtt_names_the_voice_and_escapes_the_text() -> None:
     assert whole.count("-->") == len(records.HOSTILE)
     assert whole.count("<") == whole.count("<v ") == len(records.HOSTILE)
     assert "<v &lt;v Mallory&gt;" in whole
+
+
+@pytest.mark.parametrize("write", [captions.srt_file, captions.vtt_file])
+def test_where_nothing_is_known_of_what_was_said_captions_say_so(
+    write: Callable[[Record, Order], Iterator[bytes]],
+) -> None:
+    order = records.order()
+    assert text(write(records.record(()), order)).count("-->") == 0
+    assert [w.code for w in order.notes.all()] == ["no-turns"]
 
 
 def test_a_caption_without_a_length_is_as_long_as_its_sound() -> None:

@@ -20,7 +20,8 @@ from vault.model import Original, Segment
 from vault.replay import tracks
 
 #: timeline: one mono file, everything at its time. stereo: the same, user left, agent right; two
-#: channels of a recording that is nobody's own stay. concat: the recordings one after the other. tracks: a timeline for each speaker.
+#: channels of a recording that is nobody's own stay. concat: the recordings one after the other.
+#: tracks: a timeline for each speaker.
 LAYOUTS = ("timeline", "stereo", "concat", "tracks")
 
 _HEAD_BYTES = 1 << 20

@@ -51,6 +51,8 @@ def said(record: Record, order: Order | None = None) -> list[Segment]:
     if order is not None and len(found) < len(segments):
         text = f"{len(segments) - len(found)} turns without text are left out."
         order.left("wordless-turns", text, record)
+    elif order is not None and not segments:
+        order.left("no-turns", "Nothing is known of what was said.", record)
     return sorted(found, key=lambda s: (s.start_ns, s.index))
 
 

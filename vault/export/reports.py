@@ -9,7 +9,7 @@ from typing import TypeAlias
 from vault.errors import UsageError
 from vault.export import sheets
 from vault.export.escape import cell, line
-from vault.export.pages import Document, Facts, Picture, Section, Table, Text, Turns, shown
+from vault.export.pages import Block, Document, Facts, Picture, Section, Table, Text, Turns, shown
 from vault.export.record import Order, Record, head, plain, warned
 from vault.export.sheets import Cell, Sheet
 from vault.export.sums import Analytics, Compliance
@@ -18,6 +18,7 @@ from vault.export.tallies import Performance, Quality, Summary, Tally, Transcrip
 from vault.formats.fields import Notes
 from vault.model import Json
 
+_LEFT_OUT = "pictures-left-out"
 #: What a custom report is put together from.
 SECTIONS: Mapping[str, Callable[[], Tally]] = {
     "summary": Summary,
@@ -91,11 +92,10 @@ def _json(document: Document, order: Order) -> Iterator[bytes]:
         {
             "title": section.title,
             "level": section.level,
-            "blocks": [_plain(b) for b in section.blocks if not isinstance(b, Picture)],
+            "blocks": [_plain(block) for block in _worded(section, order.notes)],
         }
         for section in document.sections
     ]
-    _pictures(order.notes)
     whole: dict[str, Json] = {
         **head(order),
         "title": document.title,
@@ -106,11 +106,10 @@ def _json(document: Document, order: Order) -> Iterator[bytes]:
 
 
 def _txt(document: Document, order: Order) -> Iterator[bytes]:
-    _pictures(order.notes)
     yield f"{line(document.title)}\n{document.made_at.isoformat(timespec='seconds')}\n".encode()
     for section in document.sections:
         yield f"\n\n{'#' * section.level} {line(section.title)}\n".encode()
-        for _, columns, rows in _tables(section):
+        for _, columns, rows in _tables(section, order.notes):
             text = "".join(
                 "\t".join(cell(line(shown(c))) for c in row) + "\n" for row in [columns, *rows]
             )
@@ -119,20 +118,18 @@ def _txt(document: Document, order: Order) -> Iterator[bytes]:
 
 def _csv(document: Document, order: Order) -> Iterator[bytes]:
     """Every table under the name of its section, an empty line between two."""
-    _pictures(order.notes)
     yield b"\xef\xbb\xbf"
     for section in document.sections:
-        for _, columns, rows in _tables(section):
+        for _, columns, rows in _tables(section, order.notes):
             yield from rows_as_csv([section.title], [columns, *rows])
             yield b"\r\n"
 
 
 def _xlsx(document: Document, order: Order) -> Iterator[bytes]:
-    _pictures(order.notes)
     found = [
         Sheet(f"{section.title} {name}"[:27], columns, rows)
         for section in document.sections
-        for name, columns, rows in _tables(section)
+        for name, columns, rows in _tables(section, order.notes)
     ]
     return sheets.workbook(found)
 
@@ -156,9 +153,11 @@ def renderer(format: str) -> Render:  # noqa: A002  the contract's word
     return FORMATS[format]
 
 
-def _tables(section: Section) -> Iterator[tuple[str, Sequence[str], Sequence[Sequence[Cell]]]]:
+def _tables(
+    section: Section, notes: Notes
+) -> Iterator[tuple[str, Sequence[str], Sequence[Sequence[Cell]]]]:
     """The blocks of a section as tables: (name, columns, rows)."""
-    for block in section.blocks:
+    for block in _worded(section, notes):
         match block:
             case Facts(rows):
                 yield "", ("name", "value"), rows
@@ -174,5 +173,10 @@ def _plain(block: object) -> dict[str, Json]:
     return {"kind": type(block).__name__.lower(), **plain(block)}
 
 
-def _pictures(notes: Notes) -> None:
-    notes.add("pictures-left-out", "Pictures are in html and pdf only.")
+def _worded(section: Section, notes: Notes) -> Iterator[Block]:
+    """The blocks that are no pictures; notes once that there are some."""
+    for block in section.blocks:
+        if not isinstance(block, Picture):
+            yield block
+        elif all(warning.code != _LEFT_OUT for warning in notes.all()):
+            notes.add(_LEFT_OUT, "Pictures are in html and pdf only.")

@@ -78,6 +78,7 @@ class Compliance:
     holding: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
     subjects: int = 0
+    consents: int = 0
 
     def add(self, record: Record) -> None:
         self.sessions += 1
@@ -86,6 +87,7 @@ class Compliance:
         self.jurisdictions.update(record.jurisdictions or ["none named"])
         self.regimes.update(record.regimes or ["none named"])
         self.subjects += bool(record.session.subjects)
+        self.consents += bool(record.session.source.get("consent"))
         kinds = {part.kind for part in record.parts}
         self.holding["audio"] += Kind.AUDIO in kinds
         self.holding["a transcript"] += any(s.text for s in record.session.timeline.segments)
@@ -95,13 +97,17 @@ class Compliance:
     def sections(self) -> Iterator[Section]:
         facts: list[tuple[str, Cell]] = [
             ("Sessions", self.sessions),
-            ("Consent unknown", self.sessions),
+            ("Consent stated by the source", self.consents),
+            ("Consent unknown", self.sessions - self.consents),
             ("Data subjects named", self.subjects),
             *((f"With {what}", count) for what, count in self.holding.items()),
         ]
-        said = "This version keeps no consent records, so the consent of every session is unknown."
+        said = (
+            "This version keeps no consent records of its own. What a source states of consent is "
+            "counted as it stands, unchecked."
+        )
         missing = (
-            "Not built yet, and so not counted here: consent, legal holds, disposition and "
+            "Not built yet, and so not counted here: consent checks, legal holds, disposition and "
             "erasure, data-subject requests, certificates. This report proves none of them."
         )
         yield Section("Compliance", [Facts(facts), Text(said), Text(missing, note=True)])

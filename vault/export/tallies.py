@@ -75,7 +75,8 @@ class Quality:
 
     rows: list[tuple[Cell, ...]] = field(default_factory=list)
     stated: list[tuple[Cell, ...]] = field(default_factory=list)
-    figures: list[tuple[Cell, ...]] = field(default_factory=list)
+    roles: dict[str, float] = field(default_factory=dict)
+    silence: float = 0.0
 
     def add(self, record: Record) -> None:
         found, analysed = measured(record), record.analyses()
@@ -88,6 +89,9 @@ class Quality:
         speech = number(heard.get("speech_seconds"))
         by_sound = speech is not None
         silence = heard.get("silence_seconds") if by_sound else found["silence_seconds"]
+        for role, seconds in roles.items():
+            self.roles[role] = self.roles.get(role, 0.0) + seconds
+        self.silence += number(silence) or 0.0
         self.rows.append(
             (
                 record.name,
@@ -117,6 +121,9 @@ class Quality:
             "overlaps of 0.2 s or more. – is what nobody measured."
         )
         blocks: list[Block] = [Table("quality", columns, self.rows), Text(text, note=True)]
+        shares = pictures.talk_time(self.roles, self.silence)
+        if shares is not None:
+            blocks.insert(0, Picture(shares, "Talk time of all sessions, by role, and silence"))
         if self.stated:
             blocks.append(Text("What the sources state themselves, unchecked:"))
             blocks.append(Table("stated", ("name", "metric", "value"), self.stated))

@@ -259,7 +259,8 @@ def note_repeated(ids: Iterable[Json], notes: Notes) -> None:
     """Note how many ids are another's as well; whatever has one is kept."""
     known = [each for each in ids if isinstance(each, str | int)]
     if again := len(known) - len(set(known)):
-        notes.add("repeated-id", f"{again} turns or events have an id that is another's; all are kept.")
+        text = f"{again} turns or events have an id that is another's; all are kept."
+        notes.add("repeated-id", text)
 
 
 def speakers(segments: Collection[Segment]) -> tuple[Participant, ...]:
