@@ -329,16 +329,31 @@ def test_layouts_of_sound(room: Room, tmp_path: Path, layout: str, channels: int
     assert (len(content) - 44) // (2 * channels * shape.rate) == 1
 
 
+def two_channels(room: Room, path: Path, frame: bytes) -> str:
+    """A session that is a second of this frame, over and over."""
+    with wave.open(str(path), "wb") as dual:
+        dual.setparams((2, 2, 8000, 0, "NONE", ""))
+        dual.writeframes(frame * 8000)
+    (found,) = deposit(room, [path], Terms(), wait=False).sessions
+    return found.id
+
+
 def test_in_stereo_a_recording_of_two_channels_keeps_them(room: Room, tmp_path: Path) -> None:
-    rate, left, right = 8000, b"\xe8\x03", b"\x30\xf8"
-    with wave.open(str(tmp_path / "dual.wav"), "wb") as dual:
-        dual.setparams((2, 2, rate, 0, "NONE", ""))
-        dual.writeframes((left + right) * rate)
-    (found,) = deposit(room, [tmp_path / "dual.wav"], Terms()).sessions
-    export(room, Choice([found.id]), Request("wav", layout="stereo"), tmp_path / "out.wav")
+    frame = b"\xe8\x03\x30\xf8"
+    session = two_channels(room, tmp_path / "dual.wav", frame)
+    export(room, Choice([session]), Request("wav", layout="stereo"), tmp_path / "out.wav")
     with wave.open(str(tmp_path / "out.wav")) as out:
         assert out.getnchannels() == 2
-        assert out.readframes(rate) == (left + right) * rate
+        assert out.readframes(8000) == frame * 8000
+
+
+def test_a_vcon_names_who_is_on_which_of_two_channels(room: Room, tmp_path: Path) -> None:
+    session = two_channels(room, tmp_path / "dual.wav", b"\1\0\2\0")
+    export(room, Choice([session]), Request("vcon"), tmp_path / "out.json")
+    made = json.loads((tmp_path / "out.json").read_bytes())
+    (recording,) = (each for each in made["dialog"] if each["type"] == "recording")
+    heard = [made["parties"][place]["role"] for place in recording["parties"]]
+    assert heard == ["user", "agent"]
 
 
 def test_tracks_are_a_file_for_each_speaker_and_old_ones_go(room: Room, tmp_path: Path) -> None:

@@ -86,6 +86,15 @@ def as_wav(original: Original) -> Iterator[bytes]:
     return take.open() if take.container == "wav" and _is_plain(take) else concat([take], "wav")
 
 
+def sides(original: Original) -> Sequence[str]:
+    """Who is on each channel of a recording of the whole session, by custom; empty if nobody is."""
+    try:
+        _, channels = _take(original, 0, None, "", "all").shape()
+    except BadInput:
+        return ()
+    return ("user", "agent") if channels == 2 else ()
+
+
 def _is_plain(take: Take) -> bool:
     head = take.head()
     try:

@@ -132,7 +132,8 @@ def _sounds(record: Record, order: Order, limit: int) -> Iterator[Sound]:
         whole = _decodable(max(others, key=lambda original: original.size_bytes), limit)
     else:
         return
-    yield Sound(whole.name, whole.media_type, whole.size_bytes, whole.open)
+    sides = () if pieces else audio.sides(whole)
+    yield Sound(whole.name, whole.media_type, whole.size_bytes, whole.open, channels=sides)
 
 
 def _decodable(original: Original, limit: int) -> Original:

@@ -53,7 +53,7 @@ class Speech:
 
     def __init__(self, reading: Reading, start_ns: int, sounds: Sequence[Sound]) -> None:
         self._reading, self._start_ns = reading, start_ns
-        self.people = _people(reading)
+        self.people = _people(reading, sounds)
         self._places: dict[object, int] = {}
         for place, person in enumerate(self.people):
             self._places.setdefault((person.role, person.name), place)
@@ -179,7 +179,7 @@ class Speech:
         return {} if known else {"speaker": segment.speaker}
 
 
-def _people(reading: Reading) -> Sequence[Participant]:
+def _people(reading: Reading, sounds: Sequence[Sound]) -> Sequence[Participant]:
     """Everyone who takes part or speaks; nobody, where nobody is known: a vCon needs no parties.
 
     The only participant of a role who has a name is who speaks in it, whatever a lone speaker of
@@ -195,7 +195,9 @@ def _people(reading: Reading) -> Sequence[Participant]:
         lone = one.name is None or (one.role in named and voices[one.role] == 1)
         if not (lone and roles[one.role] == 1) and (one.role, one.name) not in known:
             people.append(one)
-    return people
+    heard = dict.fromkeys(role for sound in sounds for role in sound.channels)
+    there = {person.role for person in people}
+    return [*people, *(Participant(role) for role in heard if role not in there)]
 
 
 def _words(segment: Segment, called: dict[str, Json]) -> dict[str, Json]:
