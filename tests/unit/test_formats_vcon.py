@@ -422,3 +422,16 @@ def test_only_those_who_are_no_agents_are_subjects(tmp_path: Path) -> None:
     ]
     reading = read(write(tmp_path, document(parties=both)))
     assert reading.subjects == ("+15551234567", "a@example.com")
+
+
+def test_a_party_that_is_not_listed_is_told_of(tmp_path: Path) -> None:
+    places: list[Json] = [[99], [7, 0], [0]]
+    dialogs: list[Json] = [
+        {"type": "text", "start": "2026-01-15T09:30:00Z", "parties": place, "body": "Hi"}
+        for place in places
+    ]
+    changed = document(parties=[{"name": "Ann", "role": "customer"}], dialog=dialogs)
+    (reading,) = formats.read(write(tmp_path, changed))
+    assert [s.role == "system" for s in reading.timeline.segments] == [True, True, False]
+    (told,) = (warning for warning in reading.warnings if warning.code == "unlisted-party")
+    assert told.text.startswith("2 ")

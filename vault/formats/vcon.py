@@ -233,7 +233,11 @@ def understood(
     inside = embedded((dialogs.places[n], dialogs.fields(n)) for n in binary)
     sounds = {found.dialog: (found.name, found.decoded_ns) for found in inside}
     timed = Timed.of(dialogs, sounds, top, notes)
-    made = timeline(top, timed, vcon_party.People(people), notes)
+    everyone = vcon_party.People(people)
+    made = timeline(top, timed, everyone, notes)
+    if everyone.unlisted:
+        text = f"{everyone.unlisted} turns are of a party that is not listed."
+        notes.add("unlisted-party", text)
     bots = [each.name for each in people if each.data.get("type") == "bot"]
     return Reading(
         format=name,

@@ -78,12 +78,14 @@ class People:
         self._alone = {person.role: person for person in everyone if counted[person.role] == 1}
         self._called: dict[str, Participant] = {}
         self.names = frozenset(person.name for person in everyone if person.name)
+        self.unlisted = 0
 
     def at(self, place: int | None) -> Participant:
-        """Who stands at an index of the parties; somebody unknown where nobody does."""
-        if place is None or not 0 <= place < len(self._everyone):
-            return Participant("system")
-        return self._everyone[place]
+        """Who stands at an index of the parties; where nobody does, somebody unknown, counted."""
+        if place is not None and 0 <= place < len(self._everyone):
+            return self._everyone[place]
+        self.unlisted += place is not None
+        return Participant("system")
 
     def called(self, label: str) -> Participant:
         """Whom a transcript means by a name, or by the word for a role that one of them has."""
