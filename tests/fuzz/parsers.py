@@ -18,7 +18,7 @@ from vault.kms import keyring_file
 from vault.kms.address import Address
 from vault.ledger import note
 from vault.media import ends, flac, probe, wav
-from vault.model import Compartment, Json
+from vault.model import Compartment, Json, Warn
 from vault.seal import keys, pack, stream
 from vault.settings import load, read_home
 
@@ -170,7 +170,7 @@ def address(data: bytes) -> None:
 
 
 def log(data: bytes) -> None:
-    """A log that others append to: every whole line comes once, in order."""
+    """A log that others append to: every whole line comes once, in order, and the last is told."""
     path = scratch.write({"log": b""}) / "log"
     pieces = data.split(b"\xff")
     waiting = iter(pieces)
@@ -183,7 +183,11 @@ def log(data: bytes) -> None:
         return piece is not None
 
     found = list(loglines.follow(lambda: io.FileIO(path), more))
-    assert found == b"".join(pieces).split(b"\n")[:-1]
+    *whole, last = b"".join(pieces).split(b"\n")
+    assert found[: len(whole)] == whole
+    ended = found[len(whole) :]
+    assert ended in ([], [last]) or [type(one) for one in ended] == [Warn]
+    assert bool(ended) == bool(last.strip())
     with path.open("rb") as file:
         assert b"".join(line or b"" for _, line in loglines.lines(file)) == b"".join(pieces)
 
