@@ -59,6 +59,7 @@ class Rows(Generic[_S]):
         self.items: Sequence[Any] = stated if isinstance(stated, list) else ()
         self.places: Sequence[int] = range(len(self.items))
         try:
+            # mypy knows no type that is made while the program runs.
             self.shapes: Sequence[_S] = msgspec.convert(self.items, list[shape])  # type: ignore[valid-type]
         except msgspec.ValidationError:
             listed = list(parent.objects(key) or ())

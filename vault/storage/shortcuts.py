@@ -10,10 +10,10 @@ import contextlib
 import gzip
 import json
 from dataclasses import dataclass, field
-from typing import Any
 
 import boto3
 from botocore.auth import S3SigV4Auth
+from botocore.credentials import ReadOnlyCredentials
 from botocore.loaders import JSONFileLoader
 from botocore.session import get_session
 from urllib3 import HTTPHeaderDict
@@ -29,7 +29,7 @@ def session() -> boto3.session.Session:
 class _Models(JSONFileLoader):  # type: ignore[misc]  # botocore is untyped
     """botocore's own descriptions of services, parsed in a third of the time."""
 
-    def load_file(self, file_path: str) -> Any:  # noqa: ANN401 - its base's
+    def load_file(self, file_path: str) -> object:
         for ending, opened in ((".json", open), (".json.gz", gzip.open)):
             with contextlib.suppress(FileNotFoundError), opened(file_path + ending, "rb") as file:
                 return json.loads(file.read())
@@ -53,7 +53,7 @@ def signed_put(
     url: str,
     body: bytearray,
     sha256: bytes,
-    credentials: Any,  # noqa: ANN401 - botocore's own
+    credentials: ReadOnlyCredentials,
     region: str,
 ) -> Put:
     """The request that stores `body` and declares its digest, for botocore's connections."""
@@ -70,7 +70,7 @@ def signed_put(
 class _Signer(S3SigV4Auth):  # type: ignore[misc]  # botocore is untyped
     """Signs one request whose body was hashed before; nothing is looked at twice."""
 
-    def __init__(self, credentials: Any, region: str, sha256: bytes) -> None:  # noqa: ANN401 - botocore's own
+    def __init__(self, credentials: ReadOnlyCredentials, region: str, sha256: bytes) -> None:
         super().__init__(credentials, "s3", region)
         self._sha256 = sha256
         self._signed: HTTPHeaderDict | None = None
