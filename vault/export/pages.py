@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
 from vault.export.sheets import Cell
+from vault.formats.fields import Notes
 from vault.model import Json
 
 #: Columns whose cells may be long: they give way to the others, and break anywhere.
 LONG = frozenset({"text", "value", "name", "meaning", "file"})
 _BRIEF, _DEEP = 200, 6
+_LEFT_OUT = "pictures-left-out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,15 @@ class Document:
     subtitle: str
     made_at: datetime
     sections: Iterable[Section]
+
+
+def worded(section: Section, notes: Notes) -> Iterator[Facts | Table | Turns | Text]:
+    """The blocks that are no pictures; notes once, for the whole document, that there are some."""
+    for block in section.blocks:
+        if not isinstance(block, Picture):
+            yield block
+        elif all(warning.code != _LEFT_OUT for warning in notes.all()):
+            notes.add(_LEFT_OUT, "Pictures are in html and pdf only.")
 
 
 def shown(value: Cell) -> str:

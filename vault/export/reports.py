@@ -9,7 +9,7 @@ from typing import TypeAlias
 from vault.errors import UsageError
 from vault.export import sheets
 from vault.export.escape import cell, line
-from vault.export.pages import Block, Document, Facts, Picture, Section, Table, Text, Turns, shown
+from vault.export.pages import Document, Facts, Section, Table, Text, Turns, shown, worded
 from vault.export.record import Order, Record, head, plain, warned
 from vault.export.sheets import Cell, Sheet
 from vault.export.sums import Analytics, Compliance
@@ -18,7 +18,6 @@ from vault.export.tallies import Performance, Quality, Summary, Tally, Transcrip
 from vault.formats.fields import Notes
 from vault.model import Json
 
-_LEFT_OUT = "pictures-left-out"
 #: What a custom report is put together from.
 SECTIONS: Mapping[str, Callable[[], Tally]] = {
     "summary": Summary,
@@ -92,7 +91,7 @@ def _json(document: Document, order: Order) -> Iterator[bytes]:
         {
             "title": section.title,
             "level": section.level,
-            "blocks": [_plain(block) for block in _worded(section, order.notes)],
+            "blocks": [_plain(block) for block in worded(section, order.notes)],
         }
         for section in document.sections
     ]
@@ -157,7 +156,7 @@ def _tables(
     section: Section, notes: Notes
 ) -> Iterator[tuple[str, Sequence[str], Sequence[Sequence[Cell]]]]:
     """The blocks of a section as tables: (name, columns, rows)."""
-    for block in _worded(section, notes):
+    for block in worded(section, notes):
         match block:
             case Facts(rows):
                 yield "", ("name", "value"), rows
@@ -171,12 +170,3 @@ def _tables(
 
 def _plain(block: object) -> dict[str, Json]:
     return {"kind": type(block).__name__.lower(), **plain(block)}
-
-
-def _worded(section: Section, notes: Notes) -> Iterator[Block]:
-    """The blocks that are no pictures; notes once that there are some."""
-    for block in section.blocks:
-        if not isinstance(block, Picture):
-            yield block
-        elif all(warning.code != _LEFT_OUT for warning in notes.all()):
-            notes.add(_LEFT_OUT, "Pictures are in html and pdf only.")

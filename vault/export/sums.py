@@ -51,10 +51,7 @@ class Analytics:
 
     def sections(self) -> Iterator[Section]:
         rows = [(role, int(n), int(w), s) for role, (n, w, s) in sorted(self.roles.items())]
-        blocks: list[Block] = []
-        shares = pictures.talk_time({role: s for role, _, _, s in rows}, self.silence)
-        if shares is not None:
-            blocks.append(Picture(shares, "Talk time of all sessions, by role, and silence"))
+        blocks: list[Block] = [*shared_time({role: s for role, _, _, s in rows}, self.silence)]
         blocks.append(Table("speakers", ("role", "turns", "words", "seconds"), rows))
         yield Section("Analytics", blocks)
         yield Section("When", [counted("day", self.days), counted("hour (UTC)", self.hours)], 2)
@@ -122,6 +119,13 @@ class Compliance:
             2,
         )
         yield Section("Warnings", [counted("warning", self.warnings, "sessions")], 2)
+
+
+def shared_time(role_seconds: Mapping[str, float], silence_seconds: float) -> list[Picture]:
+    """Who spoke for how long in all sessions together; nothing where nobody is known to have."""
+    drawn = pictures.talk_time(role_seconds, silence_seconds)
+    alt = "Talk time of all sessions, by role, and silence"
+    return [] if drawn is None else [Picture(drawn, alt)]
 
 
 def counted(what: str, counts: Counter[str], of: str = "sessions") -> Table:

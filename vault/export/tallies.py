@@ -14,7 +14,7 @@ from vault.export.captions import clock
 from vault.export.pages import Block, Facts, Picture, Section, Table, Text, Turns, brief
 from vault.export.record import Record, measured
 from vault.export.sheets import Cell
-from vault.export.sums import mapping, most, number, numbers
+from vault.export.sums import mapping, most, number, numbers, shared_time
 from vault.export.waiting import Waiting
 
 
@@ -120,10 +120,8 @@ class Quality:
             "was listened to, else by transport times. Interruptions are those stated, and "
             "overlaps of 0.2 s or more. – is what nobody measured."
         )
-        blocks: list[Block] = [Table("quality", columns, self.rows), Text(text, note=True)]
-        shares = pictures.talk_time(self.roles, self.silence)
-        if shares is not None:
-            blocks.insert(0, Picture(shares, "Talk time of all sessions, by role, and silence"))
+        blocks: list[Block] = [*shared_time(self.roles, self.silence)]
+        blocks += [Table("quality", columns, self.rows), Text(text, note=True)]
         if self.stated:
             blocks.append(Text("What the sources state themselves, unchecked:"))
             blocks.append(Table("stated", ("name", "metric", "value"), self.stated))

@@ -10,15 +10,14 @@ from vault.errors import UsageError
 from vault.export.escape import legal
 from vault.export.pages import (
     LONG,
-    Block,
     Document,
     Facts,
-    Picture,
     Table,
     Text,
     Turns,
     shown,
     weight,
+    worded,
 )
 from vault.formats.fields import Notes
 
@@ -59,14 +58,14 @@ def docx_file(document: Document, notes: Notes) -> Iterator[bytes]:
                 f"A docx holds at most {ROWS} rows; export html, or fewer sessions at a time."
             )
         page.add_heading(legal(section.title), section.level)
-        for block in section.blocks:
-            _add(page, block, notes)
+        for block in worded(section, notes):
+            _add(page, block)
     stream = io.BytesIO()
     page.save(stream)
     yield stream.getvalue()
 
 
-def _add(page: Docx, block: Block, notes: Notes) -> None:
+def _add(page: Docx, block: Facts | Table | Turns | Text) -> None:
     match block:
         case Facts(rows):
             for name, value in rows:
@@ -78,9 +77,6 @@ def _add(page: Docx, block: Block, notes: Notes) -> None:
                 _said(page, who, text, " ", before=f"[{when}] ")
         case Text(text):
             page.add_paragraph(legal(text))
-        case Picture():
-            if not any(w.code == "pictures-left-out" for w in notes.all()):
-                notes.add("pictures-left-out", "Pictures are in html and pdf only.")
 
 
 def _said(page: Docx, name: str, text: str, between: str, before: str = "") -> None:
