@@ -355,7 +355,7 @@ def test_no_reader_lets_through_what_a_level_keeps_out(home: Home) -> None:
                     assert not list(kept.reading.recordings()), place.path
                     continue
                 texts = [s.text for s in reading.timeline.segments if len(s.text or "") > 11]
-                told = ascii((kept.metadata(), kept.reading.timeline))
+                told = ascii((kept.metadata, kept.reading.timeline))
                 assert not [text for text in texts if ascii(text)[1:-1] in told], place.path
                 spoken |= {reading.format} if texts else set()
     assert spoken >= {"scenario", "voicemode", "promptkit", "vcon", "voice-agents-platform"}

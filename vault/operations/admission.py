@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 from policies.model import CLASSES, REGIMES
@@ -74,7 +75,7 @@ class Terms:
             raise UsageError("--started-at is an instant since 1970 and before the year 9000.")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Admitted:
     """A session that may be stored: `reading` holds what may, `left` what may not."""
 
@@ -83,7 +84,7 @@ class Admitted:
     reading: Reading
     left: Sequence[Original]
 
-    @property
+    @cached_property
     def content_bytes(self) -> int:
         """The size of the session as it was given, what is left out included."""
         return sum(o.size_bytes for o in (*self.reading.originals, *self.left))
@@ -98,6 +99,7 @@ class Admitted:
         """What to reckon with: what lies inside a file is unpacked in memory."""
         return self.content_bytes * (_UNPACKED if self.reading.inside else 1)
 
+    @cached_property
     def metadata(self) -> describe.Metadata:
         """What can name people, to be sealed."""
         return describe.Metadata(
@@ -126,7 +128,9 @@ def admit(room: Room, path: Path, reading: Reading, terms: Terms) -> Admitted:
     level = terms.privacy_level.within(reading.privacy_level)
     if level is PrivacyLevel.DISABLED:
         raise Refused("The privacy level is `disabled`: nothing of this session may be stored.")
-    terms, keeps = replace(terms, privacy_level=level), level.keeps
+    keeps = level.keeps
+    if level is not terms.privacy_level:
+        terms = replace(terms, privacy_level=level)
     warnings = list(reading.warnings)
     named = (*terms.subjects, *reading.subjects, *terms.jurisdictions, *terms.regimes)
     if not named:
@@ -212,7 +216,7 @@ def session_row(
         regimes=tuple(dict.fromkeys(terms.regimes)),
         fingerprint=fingerprint,
         content_bytes=admitted.content_bytes,
-        metadata=describe.seal_metadata(metadata_key, admitted.metadata()),
+        metadata=describe.seal_metadata(metadata_key, admitted.metadata),
         timeline=describe.seal_timeline(timeline_key, reading.timeline),
     )
 

@@ -166,7 +166,7 @@ def _answer(room: Room, sealed: Sealed, twice: set[str]) -> Deposited:
     """What became of a stored session; what turned out a double is dropped again."""
     path = sealed.admitted.path
     if sealed.session.id not in twice:
-        return _deposited(path, sealed.session, sealed.admitted.metadata(), sealed.parts)
+        return _deposited(path, sealed.session, sealed.admitted.metadata, sealed.parts)
     with suppress(BackendError):  # an orphan is left then, and `fixity --repair` finds it
         for row in sealed.stored:
             room.store.delete(row.store_key, row.version)
@@ -196,7 +196,7 @@ def _commit(room: Room, batch: Sequence[Sealed]) -> set[str]:
         for s in batch:
             kek = keks[s.session.bucket]
             records = [room.keys.record(kek, key, c) for c, key in s.data_keys.items()]
-            lookups = lookup_rows(room, s.session.id, s.admitted.metadata())
+            lookups = lookup_rows(room, s.session.id, s.admitted.metadata)
             work = [jobs.new(name, s.session.id, room.clock.now()) for name in _work(s)]
             session = replace(s.session, state=State.SEALED if work else State.READY)
             new.append(NewSession(session, s.stored, records, lookups, work))

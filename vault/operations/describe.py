@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 _VERSION = 1
+#: What is as long fits into the smaller window.
+_SHORT_BYTES = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +122,11 @@ def _open(key: DataKey, kind: Compartment, sealed: bytes) -> dict[str, Any]:
 
 
 def _squeeze(document: dict[str, Any]) -> bytes:
-    text = json.dumps(document, separators=(",", ":"), default=_fields)
-    return zlib.compress(text.encode(), 1)
+    text = json.dumps(document, separators=(",", ":"), default=_fields).encode()
+    # Making room for a large window costs ten times as much as a short text itself.
+    room = (zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL) if len(text) > _SHORT_BYTES else (12, 5)
+    compressor = zlib.compressobj(1, zlib.DEFLATED, *room)
+    return compressor.compress(text) + compressor.flush()
 
 
 def _fields(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any of our dataclasses

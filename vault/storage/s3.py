@@ -20,6 +20,7 @@ import urllib3
 from botocore import exceptions as aws
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
+from urllib3.util.retry import Retry
 
 from vault.errors import BackendError, NotFound, StrongroomError, UsageError
 from vault.ports import Lock
@@ -95,7 +96,13 @@ class Boto3Calls:
 
     @cached_property
     def _session(self) -> boto3.session.Session:
-        return shortcuts.session()
+        return shortcuts.session("s3")
+
+    @cached_property
+    def _pool(self) -> urllib3.HTTPConnectionPool | None:
+        """The connections for the short way; None where there is only the long one."""
+        http = self._http_of(self._client)
+        return shortcuts.pool(http, self._origin) if self._origin else None
 
     @staticmethod
     def _http_of(client: Any) -> Any:  # noqa: ANN401 - as above
@@ -131,22 +138,23 @@ class Boto3Calls:
         return _text(answer.get("VersionId"))
 
     def _put_at_once(self, name: str, body: bytearray, sha256: bytes) -> Mapping[str, str] | None:
-        """One signed request past botocore's event machinery: half its processor time.
+        """One signed request past all of botocore's machinery: a third of its processor time.
 
         Answers the headers of a plain yes. Anything else is None, and the same put made the
         long way repeats it where that helps and says what is wrong where it does not.
         """
         try:
             credentials, region = self._session.get_credentials(), self._client.meta.region_name
-            if not self._origin or credentials is None or not region:
+            if self._pool is None or credentials is None or not region:
                 return None
             url = f"{self._origin}/{self._bucket}/{quote(name)}"
             known = credentials.get_frozen_credentials()
-            answer = self._sent(shortcuts.signed_put(url, body, sha256, known, region))
-        except aws.BotoCoreError:
+            headers = shortcuts.signed_put(url, len(body), sha256, known, region)
+            target, once = urlsplit(url).path, Retry(False, redirect=False)
+            answer = self._pool.urlopen("PUT", target, body, headers, once)  # type: ignore[arg-type]  # any buffer will do
+        except (aws.BotoCoreError, urllib3.exceptions.HTTPError, BackendError, *UNREADABLE):
             return None
-        stored: Mapping[str, str] = answer.headers
-        return stored if answer.status_code == 200 and stored.get("ETag") else None
+        return answer.headers if answer.status == 200 and answer.headers.get("ETag") else None
 
     def start(self, name: str, lock: Lock | None) -> str:
         answer = self._ask("create_multipart_upload", name, **_locking(lock))
