@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from vault.model import (
+from vault.model import State
+from vault.rows import (
     ActorRow,
     JobRow,
     KeyRow,
@@ -21,7 +22,6 @@ from vault.model import (
     RecordRow,
     SessionFilter,
     SessionRow,
-    State,
 )
 
 Buffer = bytes | bytearray | memoryview

@@ -18,9 +18,9 @@ from kombu.exceptions import OperationalError
 from vault import settings as configuration
 from vault.bootstrap import open_room
 from vault.errors import BackendError, StrongroomError, UsageError
-from vault.model import JobRow
 from vault.operations import jobs
 from vault.ports import Finding
+from vault.rows import JobRow
 
 QUEUES = ("compliance", "text", "media")
 RELAY_SECONDS = 5.0

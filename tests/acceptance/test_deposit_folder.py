@@ -9,7 +9,7 @@ from typing import Any
 
 from tests import recordings
 from tests.homes import Home
-from vault.model import SessionFilter
+from vault.rows import SessionFilter
 
 PHRASES = ("I would like to cancel", "That is done", "Thank you")
 

@@ -21,7 +21,7 @@ from vault.errors import BadInput, NotFound, UsageError
 from vault.export.record import Record
 from vault.formats import vcon_envelope
 from vault.formats.vcon_envelope import Envelope
-from vault.model import SessionFilter, Timeline
+from vault.model import Timeline
 from vault.operations import records, remarks
 from vault.operations.admission import Terms
 from vault.operations.delivery import Exported
@@ -29,6 +29,7 @@ from vault.operations.deposit import deposit
 from vault.operations.export import Request, export
 from vault.operations.records import Choice
 from vault.operations.room import Room
+from vault.rows import SessionFilter
 
 START = "2026-02-03T04:05:06Z"
 

@@ -10,9 +10,9 @@ from tests.benchmarks import inputs
 from tests.benchmarks.depositing import deposit
 from tests.benchmarks.measure import Row, Spread, at_most
 from vault import bootstrap
-from vault.model import SessionFilter
 from vault.operations import retrieve
 from vault.ports import ObjectStore, Stored
+from vault.rows import SessionFilter
 from vault.settings import load
 
 PART_BYTES = 1_000_000_000

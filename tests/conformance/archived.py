@@ -14,21 +14,18 @@ from typing import Any, cast
 from sqlalchemy import Connection
 
 from vault.catalogue.unit_of_work import SqlCatalogue
-from vault.model import (
+from vault.model import Compartment, PrivacyLevel, State, new_id
+from vault.ports import Catalogue, NewSession
+from vault.rows import (
     ActorRow,
-    Compartment,
     JobRow,
     KeyRow,
     LookupRow,
     ObjectRow,
-    PrivacyLevel,
     RecordRow,
     SessionFilter,
     SessionRow,
-    State,
-    new_id,
 )
-from vault.ports import Catalogue, NewSession
 
 NOON = datetime(2026, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -22,8 +22,9 @@ from tests.conformance.archived import (
 )
 from vault.catalogue import open_catalogue
 from vault.errors import NotFound
-from vault.model import Compartment, RecordRow, SessionFilter, State, new_id
+from vault.model import Compartment, State, new_id
 from vault.ports import Catalogue, Transaction
+from vault.rows import RecordRow, SessionFilter
 
 
 class TestTransactions:

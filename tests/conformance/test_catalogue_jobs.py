@@ -13,8 +13,9 @@ from typing import TypeVar
 import pytest
 
 from tests.conformance.archived import HOUR, NOON, a_deposit, a_job, jobs_stored, stored
-from vault.model import JobRow, new_id
+from vault.model import new_id
 from vault.ports import Catalogue, Transaction
+from vault.rows import JobRow
 
 SECOND = timedelta(seconds=1)
 THREADS = 8

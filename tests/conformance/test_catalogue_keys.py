@@ -17,8 +17,9 @@ from tests.conformance.archived import (
     stored,
 )
 from vault.errors import BadInput, Refused
-from vault.model import Compartment, RecordRow
+from vault.model import Compartment
 from vault.ports import Catalogue
+from vault.rows import RecordRow
 
 
 class TestKeys:

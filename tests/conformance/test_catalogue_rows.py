@@ -9,21 +9,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conformance.archived import KEY_ID, a_key
-from vault.model import (
+from vault.model import Compartment, PrivacyLevel, State, new_id
+from vault.ports import Catalogue, NewSession
+from vault.rows import (
     ActorRow,
-    Compartment,
     JobRow,
     KeyRow,
     LookupRow,
     ObjectRow,
-    PrivacyLevel,
     RecordRow,
     SessionFilter,
     SessionRow,
-    State,
-    new_id,
 )
-from vault.ports import Catalogue, NewSession
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 sealed = st.binary(max_size=5000)

@@ -22,8 +22,8 @@ from tests.conformance.archived import (
 )
 from vault.catalogue import open_catalogue, schema, tables
 from vault.errors import BackendError, UsageError
-from vault.model import SessionFilter
 from vault.ports import Catalogue
+from vault.rows import SessionFilter
 
 
 class TestSchema:

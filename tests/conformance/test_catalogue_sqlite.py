@@ -20,8 +20,8 @@ from tests.conformance.archived import (
 )
 from vault.catalogue import open_catalogue
 from vault.errors import BackendError
-from vault.model import SessionFilter
 from vault.ports import Catalogue
+from vault.rows import SessionFilter
 
 
 @pytest.fixture

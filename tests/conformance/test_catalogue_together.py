@@ -18,8 +18,9 @@ from tests.conformance.archived import (
     stored,
     wait_until_ready,
 )
-from vault.model import Compartment, RecordRow, SessionFilter
+from vault.model import Compartment
 from vault.ports import Catalogue, NewSession, Transaction
+from vault.rows import RecordRow, SessionFilter
 
 MOMENT = 0.3
 

@@ -18,11 +18,11 @@ import pytest
 from tests import recordings, servers
 from tests.homes import Home
 from vault.errors import BackendError, NotFound
-from vault.model import JobRow
 from vault.operations import attempt, jobs
 from vault.operations.admission import Terms
 from vault.operations.attempt import ATTEMPTS, Bench
 from vault.operations.deposit import deposit
+from vault.rows import JobRow
 
 #: `strongroom up` with short leases, whose transcoding does what stands in place of STEP.
 _UP = """

@@ -26,7 +26,6 @@ from vault.errors import BackendError, IntegrityError, NotFound, StrongroomError
 from vault.export.record import Record
 from vault.export.writers import WRITERS
 from vault.media.probe import shape_of
-from vault.model import SessionFilter
 from vault.operations import records as opening
 from vault.operations import schedules
 from vault.operations.admission import Terms
@@ -38,6 +37,7 @@ from vault.operations.records import Choice
 from vault.operations.report import Request as Asked
 from vault.operations.report import report
 from vault.operations.room import Progress, Room
+from vault.rows import SessionFilter
 
 PHRASES = ("Where is my parcel", "On its way to the depot", "Thank you")
 ALL = Choice(where=SessionFilter())

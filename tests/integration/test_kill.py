@@ -15,11 +15,11 @@ from tests import recordings, servers
 from tests.homes import Home, ended, made
 from tests.integration.mortal import Death, Mortal, dies, killed
 from vault import bootstrap
-from vault.model import ObjectRow, SessionFilter, SessionRow
 from vault.operations import attempt, fetch, fixity, jobs, retrieve
 from vault.operations.admission import Terms
 from vault.operations.deposit import deposit
 from vault.operations.room import Room
+from vault.rows import ObjectRow, SessionFilter, SessionRow
 from vault.settings import load
 
 #: More points than any of these acts has.

@@ -9,11 +9,11 @@ import pytest
 from tests import recordings
 from tests.homes import Home, ended, made
 from vault.errors import NotFound, Refused
-from vault.model import SessionFilter
 from vault.operations import fetch, retrieve
 from vault.operations.admission import Terms
 from vault.operations.deposit import deposit
 from vault.operations.room import Room
+from vault.rows import SessionFilter
 
 SESSIONS = 25
 

@@ -17,11 +17,11 @@ from tests.conformance.faults import CUT, HANG, Faults, proxy
 from tests.conformance.shelves import impatient
 from tests.homes import Home, made
 from vault.errors import BackendError
-from vault.model import SessionFilter
 from vault.operations import attempt, fetch, fixity, retrieve
 from vault.operations.admission import Terms
 from vault.operations.deposit import deposit
 from vault.operations.room import Room
+from vault.rows import SessionFilter
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ import pytest
 from tests import recordings
 from tests.homes import Home, made
 from vault.errors import IntegrityError
-from vault.model import ObjectRow, SessionFilter
 from vault.operations import fetch, fixity, retrieve, show
 from vault.operations.room import Room
 from vault.ports import ObjectStore
+from vault.rows import ObjectRow, SessionFilter
 
 PHRASES = ("My card was charged twice", "I can see that here")
 

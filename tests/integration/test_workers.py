@@ -24,10 +24,10 @@ import redis
 from tests import recordings, servers
 from tests.homes import SCRIPT, Home
 from vault.errors import BackendError, IntegrityError, NotFound
-from vault.model import JobRow, SessionFilter
 from vault.operations import attempt, jobs, retrieve
 from vault.operations.room import Room
 from vault.ports import Finding
+from vault.rows import JobRow, SessionFilter
 
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PHRASES = ("My account number is in the letter", "Let me look that up for you")

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from tests import homes, recordings
 from tests.integration.mortal import killed
 from vault.errors import BackendError, BadInput
-from vault.model import JobRow
 from vault.operations import attempt, jobs
 from vault.operations.admission import Terms
 from vault.operations.attempt import ATTEMPTS, Bench
 from vault.operations.deposit import deposit
+from vault.rows import JobRow
 
 _SHORT_SECONDS = 0.02
 

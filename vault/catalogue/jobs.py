@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, select, update
 
 from vault.catalogue.rows import Rows, found
 from vault.catalogue.tables import job_is_open, jobs
-from vault.model import JobRow
+from vault.rows import JobRow
 
 
 class Jobs(Rows):

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from vault.catalogue.rows import Rows, found, values
 from vault.catalogue.tables import SAID_ONCE, actors, keys, records, settings
 from vault.errors import BadInput
-from vault.model import ActorRow, KeyRow, RecordRow
+from vault.rows import ActorRow, KeyRow, RecordRow
 
 
 class Keys(Rows):

@@ -28,7 +28,7 @@ from sqlalchemy.dialects import sqlite
 from vault.catalogue.failures import Judge, translated
 from vault.catalogue.tables import SAID_ONCE, storable
 from vault.errors import NotFound
-from vault.model import ActorRow, JobRow, KeyRow, LookupRow, ObjectRow, RecordRow, SessionRow
+from vault.rows import ActorRow, JobRow, KeyRow, LookupRow, ObjectRow, RecordRow, SessionRow
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql

@@ -10,8 +10,9 @@ from sqlalchemy import ColumnElement, Select, Table, func, select, update
 
 from vault.catalogue.rows import Rows, found, values
 from vault.catalogue.tables import SAID_ONCE, jobs, laws, lookups, objects, records, sessions
-from vault.model import LookupRow, ObjectRow, RecordRow, SessionFilter, SessionRow, State
+from vault.model import State
 from vault.ports import NewSession
+from vault.rows import LookupRow, ObjectRow, RecordRow, SessionFilter, SessionRow
 
 
 class Sessions(Rows):

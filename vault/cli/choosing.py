@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from vault.model import PrivacyLevel, SessionFilter, State
+    from vault.model import PrivacyLevel, State
     from vault.operations.room import Room
+    from vault.rows import SessionFilter
 
 _LARGEST_KEY_BYTES = 1 << 16
 MANY = list[str] | None
@@ -50,7 +51,7 @@ class Filters:
 
     def where(self, room: Room) -> SessionFilter:
         """The condition they make together; `UsageError` for a value that cannot be."""
-        from vault.model import SessionFilter
+        from vault.rows import SessionFilter
 
         asked = {
             "subject": self.subject,

@@ -6,10 +6,11 @@ import hashlib
 import secrets
 
 from vault.errors import BadInput, NotFound, Refused, UsageError
-from vault.model import ActorRow, SessionRow, new_id
+from vault.model import new_id
 from vault.operations.keys import Keys
 from vault.operations.room import Room
 from vault.ports import Catalogue, Clock
+from vault.rows import ActorRow, SessionRow
 
 #: The roles, and what each may do. `read-own` reads what the same actor deposited.
 ROLES: dict[str, frozenset[str]] = {

@@ -15,21 +15,11 @@ from vault.formats import FORMATS, instants
 from vault.formats.promptkit_inline import inline_sound
 from vault.formats.promptkit_turns import sound_of
 from vault.formats.sound import recording_of
-from vault.model import (
-    Compartment,
-    Kind,
-    LookupRow,
-    Original,
-    PrivacyLevel,
-    Reading,
-    SessionRow,
-    State,
-    Timeline,
-    Warn,
-)
+from vault.model import Compartment, Kind, Original, PrivacyLevel, Reading, State, Timeline, Warn
 from vault.operations import describe
 from vault.operations.keys import DataKey, bucket_of
 from vault.operations.room import Room
+from vault.rows import LookupRow, SessionRow
 
 _BLOCK_BYTES = 1 << 20
 #: What readers say of sound inside a file that they cannot take out.

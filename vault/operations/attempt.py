@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from vault.errors import BackendError, BadInput, IntegrityError, NotFound, StrongroomError
-from vault.model import Compartment, JobRow, ObjectRow, State
+from vault.model import Compartment, State
 from vault.operations.retrieve import Opened
 from vault.operations.room import Progress, Room, silent
 from vault.operations.writer import ObjectWriter
+from vault.rows import JobRow, ObjectRow
 
 LEASE_SECONDS = 15
 ATTEMPTS = 5

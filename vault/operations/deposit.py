@@ -15,7 +15,7 @@ from pathlib import Path
 
 from vault import formats
 from vault.errors import BackendError, IntegrityError, StrongroomError
-from vault.model import Kind, Part, Reading, SessionRow, State
+from vault.model import Kind, Part, Reading, State
 from vault.operations import describe, jobs
 from vault.operations.actors import may_read, permit
 from vault.operations.admission import Admitted, Terms, admit, lookup_rows
@@ -26,6 +26,7 @@ from vault.operations.room import Progress, Room, silent
 from vault.operations.sealing import Sealed
 from vault.operations.storing import Attempt, storing
 from vault.ports import NewSession
+from vault.rows import SessionRow
 
 _BATCH_SESSIONS = 64
 

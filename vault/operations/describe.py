@@ -22,11 +22,11 @@ from vault.model import (
     Part,
     Participant,
     Segment,
-    SessionRow,
     Timeline,
     Warn,
 )
 from vault.operations.keys import DataKey, Keys
+from vault.rows import SessionRow
 from vault.seal import pack
 
 if TYPE_CHECKING:

@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from vault.model import Original, SessionFilter, SessionRow, Warn
+from vault.model import Original, Warn
 from vault.operations import retrieve
 from vault.operations.admission import Admitted, blocks
 from vault.operations.room import Room
+from vault.rows import SessionFilter, SessionRow
 from vault.seal.stream import fields
 
 _ID = "external-id"

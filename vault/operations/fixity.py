@@ -14,10 +14,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from vault.errors import BackendError, NotFound, Refused
-from vault.model import ObjectRow
 from vault.operations.actors import permit
 from vault.operations.room import Progress, Room, silent
 from vault.ports import Stored
+from vault.rows import ObjectRow
 
 _PAGE = 1000
 #: Without `all_bytes` every object is looked at and this share of them is re-read.

@@ -16,11 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from vault.errors import BackendError
-from vault.model import JobRow, State, new_id
+from vault.model import State, new_id
 from vault.operations.actors import permit
 from vault.operations.attempt import ENDED, Attempt, lease_until, real_now
 from vault.operations.crew import Crew
 from vault.operations.room import Progress, Room, silent
+from vault.rows import JobRow
 
 _PAGE = 500
 _HELD_SECONDS = 0.2

@@ -18,9 +18,10 @@ from typing import Any
 
 from policies.model import CLASSES
 from vault.errors import NotFound, Refused, UsageError
-from vault.model import Compartment, KeyRow, RecordRow, SessionRow
+from vault.model import Compartment
 from vault.operations.spelling import normalise
 from vault.ports import Buffer, Catalogue, Clock, KeyManagement, Transaction
+from vault.rows import KeyRow, RecordRow, SessionRow
 from vault.seal import keys, stream
 
 _CACHE_SECONDS = 300

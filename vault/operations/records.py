@@ -10,12 +10,13 @@ from importlib.metadata import entry_points
 from vault.errors import BackendError, NotFound, UsageError
 from vault.export.record import Record
 from vault.formats.fields import Notes
-from vault.model import Json, Reading, SessionFilter, SessionRow, Timeline
+from vault.model import Json, Reading, Timeline
 from vault.operations import analysis, retrieve
 from vault.operations.retrieve import Opened
 from vault.operations.room import Room
 from vault.replay.analysis import analyse
 from vault.replay.annotations import newest
+from vault.rows import SessionFilter, SessionRow
 
 #: Where a redaction engine is found: a callable that gives a record without what names people.
 REDACTION = "strongroom.redaction"

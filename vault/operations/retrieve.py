@@ -9,23 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from vault.errors import IntegrityError, NotFound, UsageError
-from vault.model import (
-    Annotation,
-    Compartment,
-    JobRow,
-    Kind,
-    ObjectRow,
-    Original,
-    Part,
-    SessionFilter,
-    SessionRow,
-    Timeline,
-    Warn,
-)
+from vault.model import Annotation, Compartment, Kind, Original, Part, Timeline, Warn
 from vault.operations import describe
 from vault.operations.actors import ROLES, permit_reading
 from vault.operations.room import Room
 from vault.ports import Buffer
+from vault.rows import JobRow, ObjectRow, SessionFilter, SessionRow
 from vault.seal import pack
 from vault.seal.stream import RangeReader
 

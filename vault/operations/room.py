@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from vault.model import ActorRow
 from vault.operations.keys import Keys
 from vault.ports import Catalogue, Clock, KeyManagement, ObjectStore, Queue
+from vault.rows import ActorRow
 
 #: Told on long work: what is being done, how much is done, how much there is (None: unknown).
 Progress = Callable[[str, int, int | None], None]

@@ -16,13 +16,14 @@ from pathlib import Path
 
 from vault.errors import BadInput, NotFound, StrongroomError, UsageError
 from vault.export import reports
-from vault.model import Json, SessionFilter
+from vault.model import Json
 from vault.operations import actors, report
 from vault.operations.delivery import Exported
 from vault.operations.keys import DataKey
 from vault.operations.records import Choice
 from vault.operations.room import Room
 from vault.ports import Transaction
+from vault.rows import SessionFilter
 
 _SETTING = "report-schedules"
 _SHORTEST_SECONDS = 60

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
-from vault.model import Compartment, ObjectRow, Part, SessionRow, new_id
+from vault.model import Compartment, Part, new_id
 from vault.operations import describe, doubles
 from vault.operations.admission import Admitted, blocks, session_row
 from vault.operations.keys import DataKey
@@ -15,6 +15,7 @@ from vault.operations.retrieve import INSIDE
 from vault.operations.room import Progress, Room, silent
 from vault.operations.writer import ObjectWriter
 from vault.ports import Buffer
+from vault.rows import ObjectRow, SessionRow
 from vault.seal.pack import Packer
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from vault.model import Compartment, Json, Kind, Part, SessionRow, Warn
+from vault.model import Compartment, Json, Kind, Part, Warn
 from vault.operations.outcome import Deposited
 from vault.operations.retrieve import Opened
 from vault.replay import metrics
+from vault.rows import SessionRow
 
 #: Which element, the unit of a later decision, a part belongs to.
 _ELEMENTS = {

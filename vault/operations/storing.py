@@ -9,11 +9,11 @@ from threading import Lock
 from typing import TypeAlias
 
 from vault.errors import StrongroomError
-from vault.model import SessionRow
 from vault.operations import doubles
 from vault.operations.admission import Admitted
 from vault.operations.room import Progress, Room
 from vault.operations.sealing import Sealed, Sealing
+from vault.rows import SessionRow
 
 _THREADS = 8
 #: Sessions up to this are sealed in memory before they are put, a batch of them at most.

@@ -11,11 +11,12 @@ from types import TracebackType
 from typing import Self
 
 from vault.errors import IntegrityError
-from vault.model import Compartment, Kind, ObjectRow, Warn, new_id
+from vault.model import Compartment, Kind, Warn, new_id
 from vault.operations import describe
 from vault.operations.keys import DataKey
 from vault.operations.room import Room
 from vault.ports import Buffer, Stored
+from vault.rows import ObjectRow
 from vault.seal import pack
 from vault.seal.pack import Packer
 
