@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+
+import pytest
 
 from tests import recordings
 from tests.homes import Home
@@ -43,3 +46,32 @@ def test_an_agent_does_not_learn_of_sessions_of_others(home: Home, tmp_path: Pat
     assert codes(home, second, *terms, "--actor", "robot") == []
     third = recordings.recording(tmp_path / "3.wav", seed=3)
     assert codes(home, third, *terms, "--actor", "robot") == ["same-external-id"]
+
+
+def test_what_is_blank_names_nobody_and_stops_nobody_else(home: Home, tmp_path: Path) -> None:
+    turn = {"role": "user", "message": "hello", "time_in_call_secs": 0}
+    call = {"transcript": [turn], "metadata": {"start_time_unix_secs": 1_700_000_000}}
+    blank = {"agent_id": "\u3000", "conversation_id": " ", "user_id": "\u2003"}
+    named = {"agent_id": "desk", "conversation_id": "c-1", "user_id": "ann"}
+    folder = tmp_path / "calls"
+    folder.mkdir()
+    for name, ids in (("blank", blank), ("named", named)):
+        (folder / f"{name}.json").write_text(json.dumps(call | ids), encoding="utf-8")
+    made = home.run("deposit", folder, "--no-wait").document
+    assert (len(made["sessions"]), made["refused"]) == (2, [])
+    by_name = {Path(s["path"]).stem: s for s in made["sessions"]}
+    assert by_name["blank"]["external_id"] is None
+    assert "consent-unknown" in [w["code"] for w in by_name["blank"]["warnings"]]
+    shown = home.run("show", by_name["blank"]["id"]).document
+    assert (shown["subjects"], shown["agent"]) == ([], None)
+    found = home.run("list", "--subject", "ann").document["sessions"]
+    assert [s["id"] for s in found] == [by_name["named"]["id"]]
+
+
+@pytest.mark.parametrize("option", ["--subject", "--tag", "--agent", "--external-id"])
+def test_a_blank_name_is_refused_before_anything_is_stored(
+    home: Home, tmp_path: Path, option: str
+) -> None:
+    sound = recordings.recording(tmp_path / "a.wav")
+    assert "not blank" in home.run("deposit", sound, option, " \u3000", code=2).err
+    assert not home.objects()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,26 @@ def test_what_cannot_be_an_annotation_is_refused_and_nothing_kept(
     home.run("annotate", session, *event, code=2)
     home.run("annotate", session, "--delete", "nothing", code=3)
     home.run("title", session, " ", code=7)
+    for tag in (" ", "x" * 501):
+        home.run("tag", session, "--add", tag, code=7)
+    assert home.run("show", session).document["tags"] == []
     assert home.run("annotate", session).document["annotations"] == []
+
+
+@pytest.mark.parametrize(
+    ("target", "key", "last"), [("turn", "turn_index", 2), ("message", "message_index", 2)]
+)
+def test_what_is_said_of_a_turn_or_message_needs_one(
+    home: Home, tmp_path: Path, target: str, key: str, last: int
+) -> None:
+    session = deposited(home, tmp_path)
+    said = ("annotate", session, "--type", "flag", "--key", "k", "--value", "1", "--target", target)
+    home.run(*said, "--where", json.dumps({key: last}))
+    missing = home.run(*said, "--where", json.dumps({key: last + 1}), code=3)
+    assert f"no such {target}" in missing.err
+    event = (*said[:-1], "event", "--where", '{"seq": 10000}')
+    assert "no such event" in home.run(*event, code=3).err
+    assert len(home.run("annotate", session).document["annotations"]) == 1
 
 
 def test_the_state_at_an_instant_is_what_had_been_said_by_then(home: Home, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from vault.model import Compartment, Kind, Original, PrivacyLevel, Reading, Stat
 from vault.operations import describe
 from vault.operations.keys import DataKey, bucket_of
 from vault.operations.room import Room
+from vault.operations.spelling import is_blank
 from vault.rows import LookupRow, SessionRow
 
 _BLOCK_BYTES = 1 << 20
@@ -51,6 +52,9 @@ class Terms:
             raise UsageError(f"No format {self.format!r}; there are: {', '.join(FORMATS)}.")
         if self.class_name is not None and self.class_name not in CLASSES:
             raise UsageError(f"No class {self.class_name!r}; there are: {', '.join(CLASSES)}.")
+        named = (*self.subjects, *self.tags, self.agent, self.external_id)
+        if any(value is not None and is_blank(value) for value in named):
+            raise UsageError("A subject, tag, agent or external id is not blank.")
         for regime in self.regimes:
             if regime not in REGIMES:
                 raise UsageError(f"No regime {regime!r}; there are: {', '.join(sorted(REGIMES))}.")
@@ -110,7 +114,8 @@ def admit(room: Room, path: Path, reading: Reading, terms: Terms) -> Admitted:
 
     The level is the narrower of what the source was recorded under and what is asked for.
     What it keeps out is named in the warnings. Fields of the source go with the file they
-    came from. Whose data it is may be said by the depositor or by the source itself.
+    came from. Whose data it is may be said by the depositor or by the source itself; what is
+    blank there says nothing.
     Raises `Refused` without consent where the archive demands it, and for the level `disabled`.
     """
     if room.consent_required:
@@ -122,7 +127,8 @@ def admit(room: Room, path: Path, reading: Reading, terms: Terms) -> Admitted:
     if level is not terms.privacy_level:
         terms = replace(terms, privacy_level=level)
     warnings = list(reading.warnings)
-    named = (*terms.subjects, *reading.subjects, *terms.jurisdictions, *terms.regimes)
+    subjects = [one for one in reading.subjects if not is_blank(one)]
+    named = (*terms.subjects, *subjects, *terms.jurisdictions, *terms.regimes)
     if not named:
         text = "No subject, jurisdiction or regime was named, so consent is unknown."
         warnings.append(Warn("consent-unknown", text))
@@ -139,6 +145,10 @@ def admit(room: Room, path: Path, reading: Reading, terms: Terms) -> Admitted:
     described = Kind.TRANSCRIPT in keeps or any(o.kind is Kind.METADATA for o in kept)
     reading = replace(
         reading,
+        external_id=None if is_blank(reading.external_id or "") else reading.external_id,
+        agent=None if is_blank(reading.agent or "") else reading.agent,
+        subjects=subjects,
+        tags=[one for one in reading.tags if not is_blank(one)],
         originals=kept,
         timeline=timeline,
         warnings=warnings,

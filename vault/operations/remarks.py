@@ -7,28 +7,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import cast
 
 from vault.errors import BadInput, NotFound
-from vault.model import Annotation, Compartment, Json, new_id
+from vault.model import Annotation, Compartment, Json, Timeline, new_id
 from vault.operations import describe, retrieve
 from vault.operations.describe import Metadata
 from vault.operations.room import Room
 from vault.replay import annotations as rules
+from vault.replay.timeline import Chronology
 
-_LONGEST_TITLE = 500
+_LONGEST = 500
 
 
 def set_title(room: Room, session_id: str, title: str | None) -> Metadata:
     """Name a session, or take its name away with None."""
-    if title is not None and (not title.strip() or len(title) > _LONGEST_TITLE):
-        raise BadInput(f"A title is at most {_LONGEST_TITLE} characters, and not empty.")
+    if title is not None and (not title.strip() or len(title) > _LONGEST):
+        raise BadInput(f"A title is at most {_LONGEST} characters, and not empty.")
     return _change(room, session_id, lambda metadata: replace(metadata, title=title))
 
 
 def tag(
     room: Room, session_id: str, *, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()
 ) -> Metadata:
-    """Add and remove tags; they are compared as look-ups are, without regard to case."""
+    """Add and remove tags; they are compared as look-ups are, without regard to case.
+
+    Raises `BadInput` for one that is empty or longer than a title may be.
+    """
+    if any(len(one) > _LONGEST for one in add):
+        raise BadInput(f"A tag is at most {_LONGEST} characters.")
     gone = {room.keys.lookup("tag", one) for one in remove}
     new = {room.keys.lookup("tag", one): one for one in add}
 
@@ -50,12 +57,33 @@ def annotate(
     target: str = "session",
     where: Mapping[str, Json] | None = None,
 ) -> Annotation:
-    """Add an annotation; `UsageError` for a type, a target or a place that cannot be."""
+    """Add an annotation.
+
+    Raises `UsageError` for a type, a target or a place that no session has, `NotFound` for an
+    event, a turn or a message that this one has not.
+    """
     made = rules.checked(
         Annotation(new_id(), type, key, value, target=target, where=dict(where or {}))
     )
+    timeline = retrieve.Opened(room, retrieve.session(room, session_id)).timeline()
+    if not _is_there(timeline, made):
+        raise NotFound(f"This session has no such {made.target}.")
     _change(room, session_id, lambda m: replace(m, annotations=(*m.annotations, made)))
     return made
+
+
+def _is_there(timeline: Timeline, annotation: Annotation) -> bool:
+    """Whether the session has what an annotation is about, as far as its number tells."""
+    where = annotation.where
+    match annotation.target:
+        case "event":
+            return "seq" not in where or any(e.seq == where["seq"] for e in timeline.events)
+        case "turn":
+            return any(s.index == where["turn_index"] for s in timeline.segments)
+        case "message":
+            whole = Chronology(timeline)
+            return cast("int", where["message_index"]) < len(whole.at(whole.end_ns).messages)
+    return True
 
 
 def correct(room: Room, session_id: str, annotation_id: str, value: Json) -> Annotation:

@@ -21,6 +21,11 @@ def normalise(kind: str, value: str) -> str:
     return text.casefold()
 
 
+def is_blank(value: str) -> bool:
+    """Whether a value says nothing, so that nothing could be found by it."""
+    return not unicodedata.normalize("NFKC", value).strip()
+
+
 def _e164(text: str) -> str:
     import phonenumbers
 
