@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -104,7 +105,21 @@ def test_a_repeated_key_is_found_whatever_colons_stand_beside_it(text: str) -> N
         jsontext.parse(text.encode(), "x")
 
 
-@pytest.mark.parametrize("levels", [99, 100, 101, 102, 5000])
+@pytest.mark.parametrize("counted_by", ["bytes", "numpy"])
+def test_a_repeated_key_is_found_in_a_long_text(
+    counted_by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if counted_by == "numpy":
+        pytest.importorskip("numpy")
+    else:
+        monkeypatch.delitem(sys.modules, "numpy", raising=False)
+    once = b'{"k":"a: b","l":[1,{}]},' * 10_000
+    assert jsontext.parse(b"[" + once + b"0]", "x")
+    with pytest.raises(BadInput, match="one key twice"):
+        jsontext.parse(b"[" + once + b'{"k":1,"k":2}]', "x")
+
+
+@pytest.mark.parametrize("levels", [8, 9, 99, 100, 101, 102, 5000])
 def test_levels_are_counted_alike(levels: int) -> None:
     holders = [("[", "]"), ('{"a":', "}")]
     # Brackets in strings, which would make up for those around them if they were counted.

@@ -13,6 +13,8 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
+from functools import cache
 from typing import Any, NoReturn
 
 import msgspec
@@ -25,24 +27,21 @@ VALUES_LIMIT = 2_000_000
 DIGITS_LIMIT = 300
 _LARGE = 1e300
 _BOM = b"\xef\xbb\xbf"
+#: A value and what divides it from the next take so many bytes at least.
+_VALUE_BYTES = 2
 #: Two escapes that together say one character.
 _WHOLE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
-_ESCAPED_QUOTE = re.compile(rb'\\["\\]')
 _ESCAPED_COLON = re.compile(rb"\\u003[aA]")
 #: Every thirtieth byte of too many digits is one of so many digits in a row.
 _STEP = 30
 _DIGITS = b"0" * (DIGITS_LIMIT // _STEP)
 _DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
 _TOO_MANY_DIGITS = re.compile(rb"(?<![0-9])[0-9]{%d}" % (DIGITS_LIMIT + 1))
-#: What is between values, once no quote within a string is left.
-_MARKS = b'"[]{}:,'
-_UNMARKED = bytes(set(range(256)) - set(_MARKS))
-#: Up to so many bytes are counted as they are.
-_SHORT = 4096
 _ENDS = (b"}\n", b"}")
-#: Rounds in which brackets with nothing in them are taken away, at most two levels in each.
-_ROUNDS = 16
-_HOLDERS = frozenset({dict, list})
+#: So many bytes are counted faster by numpy.
+_MANY = 1 << 16
+#: Levels that the fast parser goes down; each more would double what it takes to prepare it.
+_LEVELS = 8
 _TOO_LONG = f"holds an integer of more than {DIGITS_LIMIT} digits"
 
 
@@ -54,19 +53,16 @@ def parse(data: bytes, name: str) -> Json:
     integers of more than 300 digits, more than 100 levels or two million values.
     Source: RFC 8259; RFC 7493 (I-JSON) for what is refused beyond it.
     """
-    # Counted before parsing, so that a few megabytes of `[[],[],` never become gigabytes.
-    marks = _marks(data) if len(data) > _SHORT else data
-    opened = marks.count(b"[") + marks.count(b"{")
-    if len(data) > VALUES_LIMIT and opened + marks.count(b",") > VALUES_LIMIT:
+    # Counted before parsing, by what may stand before a value, so that no
+    # megabytes of `[[],[],` become gigabytes.
+    if len(data) > VALUES_LIMIT * _VALUE_BYTES and _count(data, b"[{,") > VALUES_LIMIT:
         raise BadInput(f"{name!a} holds more than {VALUES_LIMIT} values.")
     data = data.removeprefix(_BOM)
     try:
-        value: Json = _FAST.decode(data)
+        value: Json = _fast().decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _strict(data, name)
-    if opened > DEPTH_LIMIT and not _is_flat(marks) and not _is_shallow(value):
-        return _strict(data, name)
-    return value if _is_proved(value, data, marks.count(b":")) else _strict(data, name)
+    return value if _is_proved(value, data) else _strict(data, name)
 
 
 def object_in(line: bytes) -> dict[str, Json] | None:
@@ -86,17 +82,20 @@ def is_log(head: bytes) -> bool:
     return bool(more.strip()) and object_in(line) is not None
 
 
-def _marks(data: bytes) -> bytes:
-    """The quotes, brackets, colons and commas of a JSON text, without its escaped quotes."""
-    if b"\\" in data and _ESCAPED_QUOTE.search(data):
-        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    return data.translate(None, _UNMARKED)
+@cache
+def _fast() -> msgspec.json.Decoder[Json]:
+    """The fast parser: it takes what its type allows, which is any value of so many levels."""
+    plain = None | bool | int | float | str
+    shallow: Any = plain
+    for _ in range(_LEVELS):
+        shallow = plain | list[shallow] | dict[str, shallow]
+    return msgspec.json.Decoder(shallow)
 
 
-def _is_proved(value: Json, data: bytes, colons: int) -> bool:
+def _is_proved(value: Json, data: bytes) -> bool:
     """Whether what the fast parser read of `data` keeps the rules that it does not know.
 
-    It is as strict as the other one in all but levels, digits and repeated keys. Of a repeated
+    It is as strict as the other one in all but digits and repeated keys. Of a repeated
     key only the last is left, and so fewer colons are written again than there are in `data`.
     An escaped colon is written as one and could make up for that, so none may be there.
     """
@@ -105,34 +104,17 @@ def _is_proved(value: Json, data: bytes, colons: int) -> bool:
         return False
     if b"\\" in data and b"\\u003" in data and _ESCAPED_COLON.search(data):
         return False
-    return _ENCODER.encode(value).count(b":") == colons
+    return _count(_ENCODER.encode(value), b":") == _count(data, b":")
 
 
-def _is_flat(marks: bytes) -> bool:
-    """Whether a text with these marks surely has no more levels than may be.
+def _count(data: bytes, signs: bytes) -> int:
+    """How many of these signs are in it; by numpy if it runs, for its start takes longer."""
+    if len(data) < _MANY or "numpy" not in sys.modules:
+        return sum(map(data.count, signs))
+    import numpy as np
 
-    Strings with no mark in them are two quotes side by side. Where more quotes are left, a
-    bracket may be one that a string holds, and nothing is sure.
-    """
-    brackets = marks.translate(None, b":,").replace(b'""', b"")
-    for _ in range(_ROUNDS):
-        if not brackets or b'"' in brackets:
-            break
-        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
-    return not brackets
-
-
-def _is_shallow(value: Json) -> bool:
-    """Whether it has no more levels than may be."""
-    level: list[Any] = [[value]]
-    for _ in range(DEPTH_LIMIT + 1):
-        items: list[Any] = []
-        for holder in level:
-            items += holder.values() if type(holder) is dict else holder
-        level = [item for item in items if type(item) in _HOLDERS]
-        if not level:
-            return True
-    return False
+    found = np.frombuffer(data, np.uint8)
+    return sum(int(np.count_nonzero(found == sign)) for sign in signs)
 
 
 def _strict(data: bytes, name: str) -> Json:
@@ -223,6 +205,5 @@ def _constant(_: str) -> NoReturn:
     raise _RefusedError("holds NaN or an infinity, which JSON does not have")
 
 
-_FAST = msgspec.json.Decoder()
 _ENCODER = msgspec.json.Encoder()
 _DECODER = json.JSONDecoder(object_pairs_hook=tuple, parse_constant=_constant)
