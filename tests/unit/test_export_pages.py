@@ -70,10 +70,27 @@ def test_response_times_lie_higher_the_longer_they_are() -> None:
     assert "median 1 s" in [e.text for e in root.iter(f"{SVG}text")]
 
 
+def test_many_responses_are_bars_as_high_as_they_are_many() -> None:
+    seconds = [0.1] * 300 + [0.45] * 100 + [1.0]
+    root = drawn(pictures.spread(seconds))
+    found = [e for e in root.iter(f"{SVG}rect") if e.get("fill") == pictures.COLOURS["agent"]]
+    places = [(float(e.get("x", "")), float(e.get("height", ""))) for e in found]
+    span = 720 - 64 - 12
+    # Of twenty bars up to a second the third, the tenth and, as the least there is, the last.
+    assert [x for x, _ in places] == pytest.approx(
+        [64 + span * n / 20 for n in (2, 9, 19)], abs=0.1
+    )
+    assert [height for _, height in places] == pytest.approx([116, 116 / 3, 1.5], abs=0.1)
+    words = [e.text for e in root.iter(f"{SVG}text")]
+    assert words == ["300", "0 s", "200 ms", "400 ms", "600 ms", "800 ms", "1 s"]
+    assert drawn(pictures.spread([0.0, 1e5, 1e-9])) is not None
+
+
 def test_where_there_is_nothing_there_is_no_picture() -> None:
     assert pictures.timeline((), (), None) is None
     assert pictures.talk_time({"user": 0.0}, 5.0) is None
     assert pictures.latency((), {}) is None
+    assert pictures.spread(()) is None
 
 
 def test_hostile_roles_and_extreme_times_still_draw() -> None:

@@ -21,7 +21,7 @@ _CLOCK_SECONDS = (
     *(1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0),
     *(3600.0, 7200.0, 14_400.0, 21_600.0, 43_200.0, 86_400.0),
 )
-_DOTS = 2_000
+_DOTS, _BARS = 2_000, 20
 
 
 def timeline(
@@ -89,6 +89,28 @@ def latency(points: Sequence[tuple[int, float]], lines: Mapping[str, float]) -> 
         place = f'cx="{_x(at, total):.1f}" cy="{y(value):.1f}"'
         marks.append(f'<circle {place} r="3.5" fill="{COLOURS["agent"]}" stroke="#fff"/>')
     return _svg(178, marks)
+
+
+def spread(seconds: Sequence[float]) -> str | None:
+    """How many responses took how long: a bar for each twentieth of the scale below them."""
+    if not seconds:
+        return None
+    step = _step(max(0.001, *seconds), 5)
+    counts = [0] * _BARS
+    for value in seconds:
+        counts[min(_BARS - 1, int(_BARS * value / (5 * step)))] += 1
+    most, bottom, width = max(counts), 130.0, _SPAN / _BARS
+    marks = [_box(_LEFT, bottom, _SPAN, 1, _GRID), _text(_LEFT - 8, 20, f"{most:,}", anchor="end")]
+    for number, count in enumerate(counts):
+        height = 116 * count / most
+        if count:
+            tall = max(1.5, height)
+            left = _LEFT + width * number
+            marks.append(_box(left, bottom - tall, width - 1, tall, COLOURS["agent"], 2))
+    for number in range(6):
+        x = _LEFT + _SPAN * number / 5
+        marks.append(_text(x, bottom + 18, _short(step * number), anchor="middle"))
+    return _svg(158, marks)
 
 
 def _figures(lines: Mapping[str, tuple[float, float]], bottom: float) -> Iterator[str]:

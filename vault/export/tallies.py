@@ -197,20 +197,23 @@ class Performance:
         blocks: list[Block] = [
             Facts([(k, f"{v:.3f} s" if isinstance(v, float) else v) for k, v in facts])
         ]
-        plot = self._plot(ranked, p95)
-        if plot is not None:
-            blocks.append(Picture(plot, "Response times over the session, with median and p95"))
+        blocks += self._picture(ranked, p95)
         columns = ("name", "responses", "avg s", "median s", "p95 s", "first byte s", "interrupt s")
         blocks.append(Table("latency", columns, self.rows))
         if self.tools:
             blocks.append(most("tool event", self.tools))
         yield Section("Performance", blocks)
 
-    def _plot(self, ranked: list[float], p95: float | None) -> str | None:
-        if self.only is None or p95 is None:
-            return None
-        lines = {"median": statistics.median(ranked), "p95": p95}
-        return pictures.latency(story.latencies(self.only), lines)
+    def _picture(self, ranked: list[float], p95: float | None) -> Iterator[Picture]:
+        """Of one session when each response came, of several how many took how long."""
+        if self.only is None:
+            plot, caption = pictures.spread(ranked), "Responses by how long they took"
+        else:
+            lines = {} if p95 is None else {"median": statistics.median(ranked), "p95": p95}
+            plot = pictures.latency(story.latencies(self.only), lines)
+            caption = "Response times over the session, with median and p95"
+        if plot is not None:
+            yield Picture(plot, caption)
 
 
 def _length(nanoseconds: int | None) -> str | None:
