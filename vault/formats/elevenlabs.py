@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from vault.formats.fields import KNOWN_ROLES, Fields
 from vault.formats.rows import Flag, Number, Rows, Shape, Text, Value, Word
-from vault.formats.single import Told, left, rest, unplaced
+from vault.formats.single import Told, rest, unplaced
 from vault.model import Event, Json, Kind, Segment
 
 NAME = "elevenlabs"
@@ -26,7 +26,7 @@ TRANSCRIPT, AUDIO = "post_call_transcription", "post_call_audio"
 #: Lists inside a turn that are things done, not said.
 _DONE = ("tool_calls", "tool_results")
 #: What of a turn is in its segment or an event.
-_TAKEN = ("message", "role", "conversation_turn_metrics", *_DONE)
+_TAKEN = frozenset({"message", "role", "conversation_turn_metrics", *_DONE})
 
 
 def claims(document: dict[str, Json]) -> bool:
@@ -89,13 +89,15 @@ def _turns(data: Fields) -> tuple[list[Segment], list[Event]]:
             for kind in _DONE:
                 for _, one in rows.fields(n).objects(kind) or ():
                     events.append(Event(len(events), kind, start, one.value))
-        if told.conversation_turn_metrics:
+        measured = told.conversation_turn_metrics
+        if measured and type(measured) is not dict:
             measured = rows.fields(n).object("conversation_turn_metrics").value
-            if measured:
-                events.append(Event(len(events), "conversation_turn_metrics", start, measured))
+        if measured:
+            events.append(Event(len(events), "conversation_turn_metrics", start, measured))
         if told.message is not None:
             role, label = KNOWN_ROLES.get(told.role or "") or rows.fields(n).role("role")
-            cut, more = told.interrupted is True, left(item, *_TAKEN)
-            at = len(segments), role, label, start, start, None
-            segments.append(Segment(*at, told.message, cut, None, more))
+            # What is left is copied: of the fields that a turn has, most say nothing.
+            more = {k: v for k, v in item.items() if v is not None and k not in _TAKEN}
+            at, cut = (start, start, None), told.interrupted is True
+            segments.append(Segment(len(segments), role, label, *at, told.message, cut, None, more))
     return segments, events

@@ -37,6 +37,8 @@ _STEP = 30
 _DIGITS = b"0" * (DIGITS_LIMIT // _STEP)
 _DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
 _TOO_MANY_DIGITS = re.compile(rb"(?<![0-9])[0-9]{%d}" % (DIGITS_LIMIT + 1))
+#: What may stand before the first bracket.
+_BEFORE = _BOM + b" \t\r\n"
 _ENDS = (b"}\n", b"}")
 #: So many bytes are counted faster by numpy.
 _MANY = 1 << 16
@@ -68,6 +70,8 @@ def parse(data: bytes, name: str) -> Json:
 def object_in(line: bytes) -> dict[str, Json] | None:
     """The JSON object that is all of a line; None for anything else, cheaply for most of it."""
     if not line.endswith(_ENDS) and not line.rstrip().endswith(b"}"):
+        return None
+    if not line.startswith(b"{") and not line.lstrip(_BEFORE).startswith(b"{"):
         return None
     try:
         value = parse(line, "line")
