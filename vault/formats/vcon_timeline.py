@@ -59,17 +59,16 @@ def timeline(top: Fields, timed: Timed, people: People, notes: Notes) -> Made:
     numbers = count()
     events = list(attached.events)
     columns = timed.rows.places, timed.rows.shapes, timed.starts_ns, timed.ends_ns
+    special = said.keys() | attached.transport.keys()
     for n, (index, one, start, end) in enumerate(zip(*columns, strict=True)):
-        speech = said.get(index)
-        if speech is None and one.is_plain() and index not in attached.transport:
-            person, where = people.at(one.first()), {"dialog": index}
-            who = person.role, person.name
+        if index not in special and one.is_plain():
+            by, at, data = people.at(one.first()), next(numbers), {"dialog": index}
             segments.append(
-                Segment(next(numbers), *who, start, end, None, one.body, False, None, where)
+                Segment(at, by.role, by.name, start, end, None, one.body, False, None, data)
             )
             continue
         dialog = timed.dialog(n)
-        segments += _segments(dialog, numbers, speech, people, attached.transport)
+        segments += _segments(dialog, numbers, said.get(index), people, attached.transport)
         if dialog.kind not in _SPOKEN or one.party_history is not None:
             events += _events(dialog, timed.started_at, notes)
     events.sort(key=lambda event: event.offset_ns)
