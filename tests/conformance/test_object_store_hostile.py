@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import itertools
 import time
+import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -288,6 +290,18 @@ class TestListing:
 
 
 class TestAnswersToAPut:
+    @pytest.mark.parametrize("coding", ["gzip", "deflate", "gzip, gzip"])
+    def test_nothing_is_unpacked(self, store: ObjectStore, server: Hostile, coding: str) -> None:
+        bomb = gzip.compress(bytes(256 << 20))
+        server.always(whole(bomb, f"Content-Encoding: {coding}", 'ETag: "e"'))
+        tracemalloc.start()
+        try:
+            with contextlib.suppress(BackendError):
+                store.put("k", [b"x"])
+            assert tracemalloc.get_traced_memory()[1] < 32 << 20
+        finally:
+            tracemalloc.stop()
+
     @pytest.mark.parametrize("version", ["v" * 2000, "a b", "\x7f"])
     def test_a_version_that_cannot_be_is_an_error(
         self, store: ObjectStore, server: Hostile, version: str

@@ -20,7 +20,6 @@ import urllib3
 from botocore import exceptions as aws
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
-from urllib3.util.retry import Retry
 
 from vault.errors import BackendError, NotFound, StrongroomError, UsageError
 from vault.ports import Lock
@@ -150,8 +149,15 @@ class Boto3Calls:
             url = f"{self._origin}/{self._bucket}/{quote(name)}"
             known = credentials.get_frozen_credentials()
             headers = shortcuts.signed_put(url, len(body), sha256, known, region)
-            target, once = urlsplit(url).path, Retry(False, redirect=False)
-            answer = self._pool.urlopen("PUT", target, body, headers, once)  # type: ignore[arg-type]  # any buffer will do
+            answer = self._pool.urlopen(
+                "PUT",
+                urlsplit(url).path,
+                body,  # type: ignore[arg-type]  # any buffer will do
+                headers,
+                retries=False,
+                redirect=False,
+                decode_content=False,
+            )
         except (aws.BotoCoreError, urllib3.exceptions.HTTPError, BackendError, *UNREADABLE):
             return None
         return answer.headers if answer.status == 200 and answer.headers.get("ETag") else None
