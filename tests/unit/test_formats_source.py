@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,25 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(tmp_path: Path) -> None
         os.truncate(tmp_path / "file", 500)
         with pytest.raises(BadInput, match="changed"):
             stream.read()
+    with pytest.raises(BadInput, match="changed"):
+        again()
+
+
+@pytest.mark.parametrize("how", ["written over", "another file"])
+def test_what_is_kept_is_what_was_understood(tmp_path: Path, how: str) -> None:
+    place = tmp_path / "call.json"
+    place.write_bytes(b'{"said": "good"}')
+    source = Source(place)
+    assert source.json("call.json") == {"said": "good"}
+    again = source.opener("call.json", 16)
+    if how == "written over":
+        time.sleep(0.02)  # file systems tell times in steps of some milliseconds
+        place.write_bytes(b'{"said": "evil"}')
+    else:
+        other = tmp_path / "other"
+        other.write_bytes(b'{"said": "evil"}')
+        os.utime(other, ns=(place.stat().st_atime_ns, place.stat().st_mtime_ns))
+        other.replace(place)
     with pytest.raises(BadInput, match="changed"):
         again()
 

@@ -90,6 +90,7 @@ class Source:
     def __init__(self, path: str | os.PathLike[str], *, follow: bool = True) -> None:
         self.path = Path(path)
         self._adopted: dict[str, int] = {}
+        self._seen: dict[str, tuple[int, ...]] = {}
         self._listings: dict[str, tuple[Entry, ...]] = {}
         self._read: tuple[str, bytes] | None = None
         self._parsed: tuple[str, Json | BadInput] | None = None
@@ -162,7 +163,8 @@ class Source:
     def opener(self, name: str, size_bytes: int) -> Callable[[], BinaryIO]:
         """What `Original.open` promises: each call a stream of exactly that many bytes.
 
-        Reading to the end raises `BadInput` if the file changed meanwhile.
+        Opening it and reading to the end raise `BadInput` if it is not the file any more that
+        was first looked at: what is kept is what was understood.
         """
 
         def again() -> BinaryIO:
@@ -224,9 +226,12 @@ class Source:
         finally:
             os.close(folder)
         found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
+        wrong = None if stat.S_ISREG(found.st_mode) else "is not a regular file"
+        if self._seen.setdefault(name, _state(found)) != _state(found):
+            wrong = "changed while it was read"
+        if wrong is not None:
             os.close(descriptor)
-            raise BadInput(f"{name!a} is not a regular file.")
+            raise BadInput(f"{name!a} {wrong}.")
         return descriptor, found
 
     def _descend(self, folders: list[str]) -> int:
@@ -266,7 +271,7 @@ class _Watched(io.FileIO):
     def __init__(self, descriptor: int, name: str, found: os.stat_result) -> None:
         super().__init__(descriptor, "rb")
         self._title = name
-        self._found = (found.st_size, found.st_mtime_ns)
+        self._found = _state(found)
 
     def read(self, size: int | None = -1, /) -> bytes:
         try:
@@ -287,9 +292,13 @@ class _Watched(io.FileIO):
         return count
 
     def _still_the_same(self) -> None:
-        now = os.fstat(self.fileno())
-        if (now.st_size, now.st_mtime_ns) != self._found:
+        if _state(os.fstat(self.fileno())) != self._found:
             raise BadInput(f"{self._title!a} changed while it was read.")
+
+
+def _state(found: os.stat_result) -> tuple[int, ...]:
+    """What differs once a file is another one, or has been written to."""
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _scan(descriptor: int) -> Iterator[Entry]:
