@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -53,3 +54,53 @@ def inflate(stream: BinaryIO, name: str, limit: int = BYTES_LIMIT) -> Iterator[b
         yield out
     if not unpacker.eof:
         raise Damaged
+
+
+class Unpacked(io.RawIOBase):
+    """What is packed in a stream, to be read and sought forwards; closes the stream with itself.
+
+    It ends where the content does, or where it is damaged, and `damaged` says so from then on.
+    Reading raises `BadInput` as `inflate` does.
+    """
+
+    def __init__(self, stream: BinaryIO, name: str, limit: int = BYTES_LIMIT) -> None:
+        self.damaged = False
+        self._stream = stream
+        self._blocks = inflate(stream, name, limit)
+        self._rest = memoryview(b"")
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Go on to that place from the beginning, or to the end if there is less."""
+        if whence != io.SEEK_SET or offset < self._at:
+            raise io.UnsupportedOperation("What is packed is read forwards.")
+        passed = bytearray(_BLOCK_BYTES)
+        while self._at < offset:
+            if not self.readinto(memoryview(passed)[: offset - self._at]):
+                break
+        return self._at
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]  # narrower than Buffer, which 3.11 cannot name
+        try:
+            while not self._rest and (block := next(self._blocks, None)) is not None:
+                self._rest = memoryview(block)
+        except Damaged:
+            self.damaged = True
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        self._at += count
+        return count
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()

@@ -14,12 +14,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, TypeAlias
 
 from vault.errors import BadInput
+from vault.formats import gzipped
 from vault.formats.jsontext import object_in
 from vault.formats.source import Source
 from vault.model import Kind, Original, Warn
 
 #: A longer line is kept and not understood.
 LINE_BYTES_LIMIT = 16 << 20
+#: How the name of a packed log ends.
+PACKED = ".gz"
 _BLOCK_BYTES = 1 << 20
 _TOO_LONG = Warn("unreadable-row", f"A line of more than {LINE_BYTES_LIMIT >> 20} MiB is lost.")
 
@@ -40,8 +43,25 @@ def lines(stream: BinaryIO) -> Iterator[tuple[Place, bytes | None]]:
         start = stop
 
 
+def opened(source: Source, name: str, limit: int = gzipped.BYTES_LIMIT) -> io.BufferedReader:
+    """A log to be read from its beginning, as it was before it was packed.
+
+    Reading raises `BadInput` for a packed one that holds more than `limit` bytes.
+    """
+    stream = source.open(name, growing=True)
+    packed = gzipped.is_gzip(stream.read(3))
+    stream.seek(0)
+    raw = gzipped.Unpacked(stream, name, limit) if packed else stream
+    return io.BufferedReader(raw, _BLOCK_BYTES)
+
+
+def is_damaged(log: io.BufferedReader) -> bool:
+    """Whether an opened log that was read to its end is packed and lost what came after."""
+    return isinstance(log.raw, gzipped.Unpacked) and log.raw.damaged
+
+
 def excerpt(source: Source, name: str, places: Sequence[Place]) -> Original:
-    """Some lines of a log as an original of that name.
+    """Some lines of a log as an original of its name, without the `.gz` of a packed one.
 
     What is appended to the log meanwhile does not matter; reading raises `BadInput` if these
     lines are not what they were.
@@ -49,18 +69,18 @@ def excerpt(source: Source, name: str, places: Sequence[Place]) -> Original:
     size = sum(stop - start for start, stop, _ in places)
 
     def again() -> BinaryIO:
-        raw = _Excerpt(source.open(name), name, places)
+        raw = _Excerpt(opened(source, name), name, places)
         return io.BufferedReader(raw, 1 << 16)
 
-    return Original(name, Kind.TRANSCRIPT, "application/x-ndjson", size, again)
+    return Original(name.removesuffix(PACKED), Kind.TRANSCRIPT, "application/x-ndjson", size, again)
 
 
 class _Excerpt(io.RawIOBase):
     """The bytes of some places of a file, one after the other."""
 
-    def __init__(self, raw: io.FileIO, name: str, places: Sequence[Place]) -> None:
-        self._file = io.BufferedReader(raw, _BLOCK_BYTES)
-        self._blocks = _checked(self._file, name, places)
+    def __init__(self, file: BinaryIO, name: str, places: Sequence[Place]) -> None:
+        self._file = file
+        self._blocks = _checked(file, name, places)
         self._rest = b""
 
     def readable(self) -> bool:

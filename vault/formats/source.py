@@ -156,9 +156,13 @@ class Source:
         self._adopted[name] = size
         return True
 
-    def open(self, name: str) -> io.FileIO:
-        """A fresh unbuffered stream of a regular file; raises `BadInput` otherwise."""
-        return io.FileIO(self._descriptor(name)[0], "rb")
+    def open(self, name: str, *, growing: bool = False) -> io.FileIO:
+        """A fresh unbuffered stream of a regular file; raises `BadInput` otherwise.
+
+        Also for one that is not as it was first seen, unless it is a `growing` one, whose parts
+        are looked after by whoever reads them.
+        """
+        return io.FileIO(self._descriptor(name, growing=growing)[0], "rb")
 
     def opener(self, name: str, size_bytes: int) -> Callable[[], BinaryIO]:
         """What `Original.open` promises: each call a stream of exactly that many bytes.
@@ -215,7 +219,7 @@ class Source:
         """Keep nothing of what was read so far."""
         self._read = self._parsed = None
 
-    def _descriptor(self, name: str) -> tuple[int, os.stat_result]:
+    def _descriptor(self, name: str, *, growing: bool = False) -> tuple[int, os.stat_result]:
         """An open descriptor of a regular file, for the caller to close, and what it is."""
         parts = relative(name).split("/")
         folder = self._descend(parts[:-1])
@@ -227,7 +231,7 @@ class Source:
             os.close(folder)
         found = os.fstat(descriptor)
         wrong = None if stat.S_ISREG(found.st_mode) else "is not a regular file"
-        if self._seen.setdefault(name, _state(found)) != _state(found):
+        if not growing and self._seen.setdefault(name, _state(found)) != _state(found):
             wrong = "changed while it was read"
         if wrong is not None:
             os.close(descriptor)

@@ -2,6 +2,7 @@
 
     exchanges_YYYY-MM-DD.jsonl          rows of versions 1 to 4 and of any other
     voicemode_events_YYYY-MM-DD.jsonl   events, see `voicemode_events`
+    *.jsonl.gz                          either of them, packed when it was old
     audio/YYYY/MM/                      the recordings that the rows name
 
 A place is one log, a folder of logs, or the home of VoiceMode, with its logs in
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC
 from decimal import Decimal
 from os import PathLike
+from pathlib import PurePath
 from typing import BinaryIO
 
 from vault.errors import BadInput
@@ -30,7 +32,7 @@ from vault.formats.jsontext import object_in
 from vault.formats.loglines import Place
 from vault.formats.source import Source
 from vault.formats.voicemode_audio import Recordings
-from vault.formats.voicemode_logs import logs_in, only_logs, peek
+from vault.formats.voicemode_logs import logs_in, only_logs, packed_too, peek
 from vault.formats.voicemode_rows import EVENTS, EXCHANGES, Rows, belongs_to, seconds, timed
 from vault.model import Event, Json, Reading, Segment, Timeline, Warn
 
@@ -66,9 +68,9 @@ def read(source: Source, name: str) -> list[Reading]:
     readings = [_reading(source, talk, recordings) for talk in talks]
     notes = talks[-1].rows.notes
     for orphan in recordings.orphans():
-        talks[-1].rows.notes.add(
-            "orphan-file", "No row names this recording; it stays out.", orphan
-        )
+        notes.add("orphan-file", "No row names this recording; it stays out.", orphan)
+    for packed in packed_too(source, logs):
+        notes.add("same-recording", "The log lies here unpacked too, and that is read.", packed)
     readings[-1] = replace(readings[-1], warnings=notes.all())
     return readings
 
@@ -79,14 +81,18 @@ def tail(
     """The rows of a growing log as they are written; of a folder, of its newest log.
 
     `pause` waits and says whether to go on. What is no row is a warning in its place; see
-    `loglines.follow` for a half-written line and for a log that is cut or replaced.
+    `loglines.follow` for a half-written line and for a log that is cut or replaced. Raises
+    `BadInput` for a packed log, to which nobody appends.
     """
+    if PurePath(path).suffix == loglines.PACKED:
+        raise BadInput(f"{str(path)!a} is packed, and so it does not grow.")
 
     def reopen() -> io.FileIO:
         source = Source(path)
         logs = logs_in(source) if source.is_folder else [source.name]
+        logs = [log for log in logs if not log.endswith(loglines.PACKED)]
         if not logs:
-            raise BadInput(f"{str(source.path)!a} holds no log.")
+            raise BadInput(f"{str(source.path)!a} holds no log that grows.")
         return source.open(logs[-1])
 
     for line in loglines.follow(reopen, pause, from_end=from_end):
@@ -115,9 +121,11 @@ def _sorted(source: Source, logs: Sequence[str]) -> list[_Talk]:
     left: list[tuple[str, list[Place], list[Warn]]] = []
     size = 0
     for log in logs:
-        with io.BufferedReader(source.open(log), 1 << 20) as stream:
+        with loglines.opened(source, log, LOGS_BYTES_LIMIT - size) as stream:
             last, strays, warnings = _sort(stream, log, talks, LOGS_BYTES_LIMIT - size)
             size += stream.tell()
+            if loglines.is_damaged(stream):
+                warnings.append(Warn("damaged-gzip", "It is cut or damaged; the end is lost.", log))
         if last is None:
             left.append((log, strays, warnings))
         else:

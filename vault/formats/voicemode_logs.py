@@ -1,11 +1,12 @@
-"""Which files are VoiceMode's logs, told by what is in them."""
+"""Which files are VoiceMode's logs, packed or not, told by what is in them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from vault.formats.jsontext import object_in
+from vault.formats.loglines import PACKED, opened
 from vault.formats.source import Source
 from vault.formats.voicemode_audio import AUDIO
 from vault.formats.voicemode_rows import EVENTS, EXCHANGES
@@ -14,7 +15,7 @@ from vault.model import Json
 _PEEK_BYTES = 1 << 16
 #: Where they lie in VoiceMode's own folder.
 _HOME = ("logs/conversations", "logs/events")
-_LOG_NAME = re.compile(r"(exchanges|voicemode_events)_[\d-]{8,10}\.jsonl", re.ASCII)
+_LOG_NAME = re.compile(r"(exchanges|voicemode_events)_[\d-]{8,10}\.jsonl(\.gz)?", re.ASCII)
 #: How a row begins that is longer than what is peeked at.
 _LONG_ROW = re.compile(
     rb'\s*\{("version": ?\d+, ?)?"timestamp": ?"[^"]{10,40}", ?"conversation_id": ?"[^"]+", ?"type"'
@@ -24,10 +25,22 @@ _LONG_ROW = re.compile(
 def logs_in(folder: Source) -> list[str]:
     """The logs in a folder, or in VoiceMode's own, sorted by name: those of one day together.
 
-    A file whose content does not tell is one if it has the name of one.
+    A file whose content does not tell is one if it has the name of one. Of a log that lies there
+    both packed and not, the packed one is passed over, see `packed_too`.
     """
-    found = [name for place in ("", *_HOME) for name in _logs_at(folder, place)]
-    return sorted(found, key=lambda name: name.rpartition("/")[2])
+    found = {name for place in ("", *_HOME) for name in _logs_at(folder, place)}
+    kept = (n for n in found if not n.endswith(PACKED) or n.removesuffix(PACKED) not in found)
+    return sorted(kept, key=lambda name: name.rpartition("/")[2])
+
+
+def packed_too(folder: Source, logs: Iterable[str]) -> list[str]:
+    """The packed logs beside those of a folder that are not packed: passed over, not to say twice.
+
+    A packer that is interrupted leaves both, and of the packed one only a part.
+    """
+    there = {f"{place}/{e.name}" for place in ("", *_HOME) for e in folder.listing(place)}
+    beside = ((name + PACKED, f"{'' if '/' in name else '/'}{name}{PACKED}") for name in logs)
+    return [packed for packed, place in beside if place in there]
 
 
 def only_logs(folder: Source) -> bool:
@@ -42,8 +55,8 @@ def only_logs(folder: Source) -> bool:
 
 
 def peek(source: Source, name: str) -> str | None:
-    """The format of the first row in the first 64 KiB of a file; None if it is no log."""
-    with source.open(name) as stream:
+    """The format of the first row in the first 64 KiB of a file, unpacked; None if it is no log."""
+    with opened(source, name) as stream:
         head = stream.read(_PEEK_BYTES)
     if b'"conversation_id"' not in head and b'"event_type"' not in head:
         return None
@@ -64,7 +77,9 @@ def _format(row: dict[str, Json]) -> str | None:
 def _logs_at(folder: Source, place: str) -> Iterator[str]:
     for entry in folder.listing(place):
         name = f"{place}/{entry.name}" if place else entry.name
-        if entry.kind != "file" or entry.name.startswith(".") or not name.endswith(".jsonl"):
+        if entry.kind != "file" or entry.name.startswith("."):
+            continue
+        if not name.removesuffix(PACKED).endswith(".jsonl"):
             continue
         if _LOG_NAME.fullmatch(entry.name) or peek(folder, name):
             yield name

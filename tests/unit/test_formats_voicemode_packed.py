@@ -1,0 +1,118 @@
+"""VoiceMode's logs of older days, which are packed with gzip."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.unit.test_formats_voicemode import (
+    CALL,
+    LOGS,
+    OTHER,
+    codes,
+    content,
+    log,
+    needs_logs,
+    row,
+)
+from vault import formats
+from vault.errors import BadInput
+from vault.formats import voicemode
+from vault.model import Reading
+
+
+def pack(path: Path) -> Path:
+    """Put the packed file in the place of the plain one, as gzip does."""
+    packed = path.with_name(path.name + ".gz")
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    return packed
+
+
+def said(readings: list[Reading]) -> list[tuple[str | None, list[str | None]]]:
+    return [(r.external_id, [s.text for s in r.timeline.segments]) for r in readings]
+
+
+@needs_logs
+@pytest.mark.parametrize("folder", ["v4", "events"])
+def test_a_folder_of_real_logs_says_the_same_with_any_of_them_packed(
+    folder: str, tmp_path: Path
+) -> None:
+    plain = formats.read(LOGS / folder)
+    for path in (LOGS / folder).iterdir():
+        place = tmp_path / path.name
+        shutil.copytree(LOGS / folder, place)
+        packed = pack(place / path.name)
+        (found,) = formats.walk(place)
+        readings = formats.read(found)
+        assert said(readings) == said(plain)
+        for reading, known in zip(readings, plain, strict=True):
+            assert [o.name for o in reading.originals] == [o.name for o in known.originals]
+            assert [content(o) for o in reading.originals] == [content(o) for o in known.originals]
+            assert reading.timeline == known.timeline
+        alone = formats.read(packed)
+        assert said(alone) == said(formats.read(LOGS / folder / path.name))
+
+
+def test_the_rows_of_two_conversations_in_a_packed_log_are_read_apart(tmp_path: Path) -> None:
+    rows = [row(f"{n}", conversation_id=(CALL, OTHER)[n % 2]) for n in range(9)]
+    path = log(tmp_path, *rows, b"no row\n")
+    lines = path.read_bytes().splitlines(keepends=True)
+    first, second = formats.read(pack(path))
+    assert content(first.originals[0]) == b"".join([*lines[0:9:2], lines[9]])
+    assert content(second.originals[0]) == b"".join(lines[1:9:2])
+
+
+def test_packed_logs_are_found_in_the_home_of_voicemode(tmp_path: Path) -> None:
+    pack(log(tmp_path / "logs" / "conversations", row("old")))
+    log(tmp_path / "logs" / "conversations", row("new", conversation_id=OTHER), day="2026-01-11")
+    assert said(formats.read(tmp_path)) == [(CALL, ["old"]), (OTHER, ["new"])]
+
+
+@pytest.mark.parametrize("place", [".", "logs/conversations"])
+def test_a_log_that_lies_there_packed_too_is_read_once(place: str, tmp_path: Path) -> None:
+    path = log(tmp_path / place, row("a"), row("b"))
+    pack(path).with_suffix("").write_bytes(b"")
+    path = log(tmp_path / place, row("a"), row("b"))
+    (reading,) = formats.read(tmp_path)
+    assert said([reading]) == [(CALL, ["a", "b"])]
+    assert [(w.code, w.file) for w in reading.warnings] == [
+        ("same-recording", str(path.relative_to(tmp_path)) + ".gz")
+    ]
+
+
+def test_a_damaged_packed_log_gives_what_can_be_read_and_says_so(tmp_path: Path) -> None:
+    noise = [row(hashlib.sha256(bytes([n])).hexdigest()) for n in range(60)]
+    path = pack(log(tmp_path, *noise))
+    path.write_bytes(path.read_bytes()[:-500])
+    (reading,) = formats.read(tmp_path)
+    texts = [str(segment.text) for segment in reading.timeline.segments]
+    assert 40 < len(texts) < 60
+    assert texts == [str(each["text"]) for each in noise[: len(texts)]]
+    assert codes(reading) == ["truncated-row", "damaged-gzip"]
+    assert content(reading.originals[0]).startswith(b'{"version"')
+
+
+def test_what_unpacks_to_more_than_logs_may_hold_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voicemode, "LOGS_BYTES_LIMIT", 1 << 20)
+    rows = [row("a" * 4000) for _ in range(400)]
+    path = pack(log(tmp_path, *rows))
+    assert path.stat().st_size < 1 << 14
+    with pytest.raises(BadInput):
+        formats.read(tmp_path)
+
+
+def test_a_packed_log_is_not_followed_and_the_one_beside_it_is(tmp_path: Path) -> None:
+    old = pack(log(tmp_path, row("old"), day="2026-01-11"))
+    log(tmp_path, row("grows"))
+    with pytest.raises(BadInput, match="does not grow"):
+        next(voicemode.tail(old, lambda: False))
+    assert [r["text"] for r in voicemode.tail(tmp_path, lambda: False) if isinstance(r, dict)] == [
+        "grows"
+    ]
