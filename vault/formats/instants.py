@@ -62,11 +62,18 @@ def zone(text: str) -> timezone:
 
 def write(at_ns: int, offset: timezone = UTC) -> str:
     """The instant as Go writes it: no zeros at the end of the fraction, `Z` for UTC."""
-    seconds, rest = divmod(at_ns, SECOND_NS)
-    clock = (_EPOCH + timedelta(seconds=seconds)).astimezone(offset).isoformat()
-    fraction = f".{rest:09d}".rstrip("0").rstrip(".")
-    tail = clock[19:]
-    return f"{clock[:19]}{fraction}{'Z' if tail == '+00:00' else tail}"
+    minute, rest = divmod(at_ns, 60 * SECOND_NS)
+    before, after = _minute(minute, offset)
+    seconds = f"{rest:011d}"
+    fraction = f".{seconds[2:]}".rstrip("0").rstrip(".")
+    return f"{before}{seconds[:2]}{fraction}{after}"
+
+
+@lru_cache(maxsize=1024)
+def _minute(minute: int, offset: timezone) -> tuple[str, str]:
+    """What is written before the seconds of a minute since 1970, and behind them."""
+    clock = (_EPOCH + timedelta(minutes=minute)).astimezone(offset).isoformat()
+    return clock[:17], "Z" if clock[19:] == "+00:00" else clock[19:]
 
 
 def to_datetime(at_ns: int) -> datetime | None:

@@ -16,7 +16,6 @@ Source: the Go packages recording, events and annotations of AltairaLabs' Prompt
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -27,26 +26,20 @@ from vault.formats.fields import NS_LIMIT, Fields, Notes
 from vault.formats.promptkit_events import Gathered, is_safe_id, known_instant
 from vault.formats.promptkit_media import Media, buffered, size_of
 from vault.formats.promptkit_turns import segments
+from vault.formats.promptkit_variant import LINES, RECORDING, variant_of
 from vault.formats.source import JSON_BYTES_LIMIT, Source
 from vault.model import Annotation, Json, Kind, Original, Participant, Reading, Timeline
 
 NAMES = ("promptkit",)
 EXTENSIONS: frozenset[str] = frozenset()
-RECORDING, LINES, STORE = "recording", "lines", "event-store"
 EVENTS, BLOBS, ANNOTATIONS = "events", "blobs", "annotations"
-
-_STORE = re.compile(rb'\{\s*"seq"\s*:\s*\d+\s*,\s*("parent_id"\s*:\s*\d+\s*,\s*)?"event"\s*:\s*\{')
-_EVENT_LINE = re.compile(rb'\{\s*("type"\s*:\s*"event"\s*,\s*)?"event"\s*:\s*\{\s*"seq"\s*:')
-_META_LINE = re.compile(rb'\{\s*"type"\s*:\s*"metadata"\s*,\s*"metadata"\s*:\s*\{')
-_METADATA = re.compile(rb'\{\s*"metadata"\s*:\s*\{')
-_EVENTS = re.compile(rb'\{\s*"events"\s*:\s*\[')
 
 
 def detect(source: Source) -> str | None:
     """`promptkit` for a file of any of the three variants, by how it begins."""
     if source.is_folder:
         return None
-    return "promptkit" if _variant(source.head(source.name)) else None
+    return "promptkit" if variant_of(source.head(source.name)) else None
 
 
 def read(source: Source, name: str) -> list[Reading]:
@@ -57,7 +50,7 @@ def read(source: Source, name: str) -> list[Reading]:
     """
     if source.is_folder:
         raise BadInput(f"{str(source.path)!a} is a folder, not one {name} file.")
-    variant = _variant(source.head(source.name))
+    variant = variant_of(source.head(source.name))
     if variant is None:
         raise BadInput(f"{source.name!a} is not a PromptKit recording.")
     if variant == RECORDING and _begins_with_line(source):
@@ -69,42 +62,7 @@ def _begins_with_line(source: Source) -> bool:
     """Whether the first line is a whole one of metadata, too long to be told by its beginning."""
     with buffered(source, source.name) as stream:
         line = stream.readline(loglines.LINE_BYTES_LIMIT)
-    return _variant(line) == LINES
-
-
-def _variant(head: bytes) -> str | None:
-    """Which of the three begins like this; None if none does."""
-    head = head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
-    line = head.partition(b"\n")[0]
-    try:
-        value = jsontext.parse(line, "")
-    except BadInput:
-        value = None
-    if isinstance(value, dict):
-        return _of_whole(value)
-    if _STORE.match(head) and b'"timestamp"' in head:
-        return STORE
-    if (_EVENT_LINE.match(head) and b'"timestamp"' in head) or _META_LINE.match(head):
-        return LINES
-    if _METADATA.match(head) and b'"session_id"' in head:
-        return RECORDING
-    if _EVENTS.match(head) and all(k in head for k in (b'"seq"', b'"offset"', b'"timestamp"')):
-        return RECORDING
-    return None
-
-
-def _of_whole(value: dict[str, Json]) -> str | None:
-    """Which variant has this as its first line."""
-    event, metadata = value.get("event"), value.get("metadata")
-    if isinstance(event, dict) and "seq" in value and {"type", "timestamp"} <= event.keys():
-        return STORE
-    if value.get("type") == "event" and isinstance(event, dict) and "timestamp" in event:
-        return LINES
-    if isinstance(metadata, dict) and "session_id" in metadata:
-        if value.get("type") == "metadata":
-            return LINES
-        return RECORDING if "events" in value else None
-    return None
+    return variant_of(line) == LINES
 
 
 class _Recording:
@@ -122,7 +80,8 @@ class _Recording:
         self.folders = ("", f"{EVENTS}/") if inside else ("",)
         blobs = tuple(f"{folder}{BLOBS}" for folder in self.folders)
         self.media = Media(self.place, self.file, blobs, self.notes)
-        self.events = Gathered(self.notes)
+        called = "events[{}]" if variant == RECORDING else "line {}"
+        self.events = Gathered(called, self.notes)
         self.metadata: dict[str, Json] | None = None
         self.around: dict[str, Json] = {}  # what is unknown beside the metadata
         self.size_bytes = size_of(self.place, self.file) or 0
@@ -169,7 +128,7 @@ class _Recording:
                 *self.media.originals(),
                 *orphans,
             ),
-            metrics={"event_count": len(events), "run_ids": dict(self.events.runs)},
+            metrics={"event_count": len(events), "run_ids": dict(self.events.runs())},
             warnings=self.notes.all(),
             subjects=(user,) if isinstance(user, str) and user else (),
             source=source,
@@ -185,7 +144,7 @@ class _Recording:
             raise BadInput(f"{self.file!a} has no metadata.")
         self.metadata, self.around = metadata, _other(value, "metadata", "events")
         for number, fields in Fields(value, self.file, self.notes).each("events"):
-            self._take(fields.value, f"events[{number}]", text, 0)
+            self._take(fields.value, number, text, 0)
 
     def _read_lines(self) -> None:
         with buffered(self.place, self.file) as stream:
@@ -201,11 +160,11 @@ class _Recording:
                     code = "truncated-row" if last else "unreadable-row"
                     self.notes.add(code, f"Line {number} cannot be read; it is lost.", self.file)
                     continue
-                self._line(value, f"line {number}", row, start)
+                self._line(value, number, row, start)
         if self.variant == LINES and self.metadata is None:
             raise BadInput(f"{self.file!a} has no line of metadata.")
 
-    def _line(self, value: dict[str, Json], where: str, row: bytes, start: int) -> None:
+    def _line(self, value: dict[str, Json], number: int, row: bytes, start: int) -> None:
         event, metadata = value.get("event"), value.get("metadata")
         if self.variant == LINES and isinstance(metadata, dict):
             self.metadata, self.around = metadata, _other(value, "metadata", "type")
@@ -214,15 +173,16 @@ class _Recording:
             known = ("event", "type") if self.variant == LINES else ("seq", "parent_id", "event")
             fields = event if self.variant == LINES else _unstored(value, event)
             unknown = _other(value, *known)
-            self._take(fields | {"line": unknown} if unknown else fields, where, row, start)
+            self._take(fields | {"line": unknown} if unknown else fields, number, row, start)
         else:
-            self.notes.add("unreadable-row", f"{where} is no event; it is lost.", self.file)
+            text = f"line {number} is no event; it is lost."
+            self.notes.add("unreadable-row", text, self.file)
 
-    def _take(self, fields: dict[str, Json], where: str, text: bytes, start: int) -> None:
+    def _take(self, fields: dict[str, Json], number: int, text: bytes, start: int) -> None:
         data = fields.get("data")
         if isinstance(data, dict) and "payload" in data:
-            self.media.take(data, where, text, start)
-        self.events.add(fields, where)
+            self.media.take(data, self.events.where(number), text, start)
+        self.events.add(fields, number)
 
     def _start(self, top: Fields) -> tuple[str, int | None]:
         """When the session began, as it was written and in nanoseconds since 1970."""
@@ -232,11 +192,7 @@ class _Recording:
             return text, at
         if self.metadata is not None:
             top.bad("start_time", "an instant since 1970")
-        first = self.events.start_ns()
-        if first is None:
-            return "", None
-        texts = (row.fields["timestamp"] for row in self.events.rows if row.at_ns == first)
-        return str(next(texts)), first
+        return self.events.earliest() or ("", None)
 
     def _duration(self, top: Fields, last_ns: int | None) -> int | None:
         """The stated one, else up to the last event, as PromptKit itself counts it."""
