@@ -167,11 +167,16 @@ class Handlers(Mapping[str, Handler]):
 
 
 def upgrade(settings: Settings) -> None:
-    """Bring the catalogue of an existing home to the schema of this program."""
+    """Bring the catalogue of an existing home to the schema of this program.
+
+    Raises `NotFound` where there is no home, `BackendError` where its catalogue is missing.
+    """
     read_home(settings.folder)
     catalogue = _catalogue(settings)
-    catalogue.create()
-    catalogue.close()
+    try:
+        catalogue.migrate()
+    finally:
+        catalogue.close()
 
 
 def _clock(settings: Settings, *, test_clock: bool) -> Clock:

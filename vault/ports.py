@@ -363,14 +363,18 @@ class Transaction(Protocol):
 class Catalogue(Protocol):
     """The truth about what is archived.
 
-    No answer: `BackendError(retryable=True)`. A schema newer than this program, or not
-    migrated: `BackendError` that says which command to run.
+    No answer: `BackendError(retryable=True)`. No catalogue, or a schema that is not this
+    program's: `BackendError` that says what to do.
     """
 
     url: str
 
     def create(self) -> None:
         """Make or migrate the schema; idempotent."""
+        ...
+
+    def migrate(self) -> None:
+        """Migrate the schema that is there; `BackendError`, and nothing made, if there is none."""
         ...
 
     def transaction(self) -> AbstractContextManager[Transaction]:

@@ -27,17 +27,19 @@ from vault.rows import SessionFilter
 
 
 class TestSchema:
-    def test_a_database_without_tables_names_the_command_to_run(
+    def test_a_database_without_tables_is_said_to_be_lost_and_not_made_anew(
         self, catalogue_url: str, tmp_path: Path
     ) -> None:
         catalogue = open_catalogue(catalogue_url, home=tmp_path)
-        with (
-            pytest.raises(BackendError, match="strongroom upgrade") as caught,
-            catalogue.transaction(),
-        ):
+        with pytest.raises(BackendError, match="from a backup") as used, catalogue.transaction():
             pass
-        assert not caught.value.retryable
+        with pytest.raises(BackendError, match="from a backup") as migrated:
+            catalogue.migrate()
+        assert {used.value.retryable, migrated.value.retryable} == {False}
         assert not list(tmp_path.glob("*.db"))
+        catalogue.create()
+        catalogue.migrate()
+        assert stored(catalogue, a_deposit()) == set()
 
     def test_an_older_schema_names_the_command_to_run(
         self,

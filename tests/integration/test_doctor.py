@@ -10,6 +10,8 @@ import pytest
 
 from tests import servers
 from tests.homes import Home, made
+from vault.catalogue import open_catalogue
+from vault.kms import open_kms
 from vault.operations import doctor
 from vault.operations.room import Room
 from vault.ports import Finding
@@ -23,6 +25,12 @@ class Off:
 
     def now(self) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=self.seconds)
+
+
+def wrong(home: Home) -> dict[str, str]:
+    """What doctor finds wrong, and why; something vital has to be."""
+    checks = home.run("doctor", code=6).document["checks"]
+    return {check["name"]: check["detail"] for check in checks if not check["ok"]}
 
 
 def clock(room: Room, home: Home) -> Finding:
@@ -63,3 +71,30 @@ def test_a_clock_is_not_said_to_be_right_where_there_is_nothing_to_compare_it_wi
         found = clock(room, home)
     assert not found.ok
     assert "not compared" in found.detail
+
+
+def test_a_lost_catalogue_is_not_made_anew_and_doctor_says_that_it_is_gone(
+    home: Home, tmp_path: Path
+) -> None:
+    file = home.folder / "catalogue.db"
+    file.rename(tmp_path / "away")
+    for verb in ("list", "upgrade"):
+        assert "restore it from a backup" in home.run(verb, code=6).err
+    assert not file.exists()
+    assert "catalogue-reachable" in wrong(home)
+    (tmp_path / "away").rename(file)
+    home.run("upgrade")
+    assert home.run("list").document == {"sessions": []}
+
+
+def test_another_catalogue_in_the_place_of_the_lost_one_is_not_well(home: Home) -> None:
+    (home.folder / "catalogue.db").unlink()
+    empty = open_catalogue("sqlite://", home=home.folder)
+    empty.create()
+    assert "from a backup" in wrong(home)["owner"]
+    home.run("list", code=None)  # whatever it answers, and leaves there
+    assert "from a backup" in wrong(home)["owner"]
+    empty.close()
+    (home.folder / "keyring.json").unlink()
+    open_kms("keyring://", home=home.folder).create()
+    assert "another keyring" in wrong(home)["owner"]

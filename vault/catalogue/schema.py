@@ -12,6 +12,10 @@ from sqlalchemy import Connection, text
 
 from vault.errors import BackendError
 
+NOTHING_THERE = (
+    "There is no catalogue here. Check STRONGROOM_CATALOGUE_URL; if that is right the catalogue "
+    "is lost: restore it from a backup."
+)
 #: Every revision this program knows, oldest first; the last is the one it works with.
 REVISIONS = ("0001",)
 HEAD = REVISIONS[-1]
@@ -30,7 +34,7 @@ def require(revision: str | None) -> None:
     if revision == HEAD:
         return
     if revision is None:
-        raise BackendError("There is no catalogue here yet. Run `strongroom upgrade` to make it.")
+        raise BackendError(NOTHING_THERE)
     if revision in REVISIONS:
         raise BackendError(
             f"The catalogue has schema {revision} and this program needs {HEAD}. "

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, QueuePool, create_engine, event
 
+from vault.catalogue import schema
 from vault.catalogue.failures import out_of_range
 from vault.catalogue.gate import Held
 from vault.catalogue.unit_of_work import SqlCatalogue
@@ -133,7 +134,6 @@ class _HeldFile:
 
 
 _BUSY = BackendError, "The catalogue is busy. Try again."
-_NOTHING_THERE = "There is no catalogue here yet. Run `strongroom upgrade` to make it."
 _HELD_ALREADY = BadInput, "The catalogue has that row already."
 
 #: What a code of SQLite means here, extended codes first, then primary ones.
@@ -145,7 +145,7 @@ _MEANINGS: dict[int, tuple[type[StrongroomError], str]] = {
     sqlite3.SQLITE_BUSY: _BUSY,
     sqlite3.SQLITE_LOCKED: _BUSY,
     sqlite3.SQLITE_FULL: (BackendError, "The disk of the catalogue is full. Make room."),
-    sqlite3.SQLITE_CANTOPEN: (BackendError, _NOTHING_THERE),
+    sqlite3.SQLITE_CANTOPEN: (BackendError, schema.NOTHING_THERE),
     sqlite3.SQLITE_CORRUPT: (BackendError, "The catalogue is damaged. Restore it from a backup."),
     sqlite3.SQLITE_NOTADB: (BackendError, "The catalogue is damaged. Restore it from a backup."),
     sqlite3.SQLITE_READONLY: (BackendError, "The catalogue cannot be written. Check who owns it."),

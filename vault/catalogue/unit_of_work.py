@@ -13,7 +13,7 @@ from vault.catalogue import schema
 from vault.catalogue.failures import Judge, translated
 from vault.catalogue.gate import Door, Gate
 from vault.catalogue.transaction import SqlTransaction
-from vault.errors import StrongroomError
+from vault.errors import BackendError, StrongroomError
 from vault.ports import Finding
 
 
@@ -33,11 +33,15 @@ class SqlCatalogue(ABC):
     def create(self) -> None:
         """Several processes may start it together: one migrates, the others find it done."""
         self._prepare()
+        self._bring_up()
+
+    def migrate(self) -> None:
+        """An empty catalogue in place of a lost one would hide that every key is gone with it."""
         with self._connection() as connection, translated(self._judge):
-            if schema.installed(connection) != schema.HEAD:
-                self._alone_with_the_schema(connection)
-                schema.upgrade(connection)
-                connection.commit()
+            revision = schema.installed(connection)
+        if revision is None:
+            raise BackendError(schema.NOTHING_THERE)
+        self._bring_up()
 
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
@@ -82,6 +86,13 @@ class SqlCatalogue(ABC):
             # A server that went away has rolled back by itself.
             with suppress(SQLAlchemyError):
                 connection.close()
+
+    def _bring_up(self) -> None:
+        with self._connection() as connection, translated(self._judge):
+            if schema.installed(connection) != schema.HEAD:
+                self._alone_with_the_schema(connection)
+                schema.upgrade(connection)
+                connection.commit()
 
     def _require_schema(self) -> None:
         """Raises `BackendError` naming the command to run. Asked once, then remembered."""

@@ -10,11 +10,13 @@ from pathlib import Path
 from vault.errors import BackendError, StrongroomError
 from vault.media import mix, wav
 from vault.model import new_id
+from vault.operations import actors
+from vault.operations.keys import TENANT_BUCKET
 from vault.operations.room import Progress, Room, silent
 from vault.ports import Finding
 
 #: Without these nothing works; the others are worth a warning.
-VITAL = frozenset({"store-reachable", "kms-root-key", "catalogue-reachable", "ffmpeg"})
+VITAL = frozenset({"store-reachable", "kms-root-key", "catalogue-reachable", "owner", "ffmpeg"})
 #: Hosts whose clocks are further apart would take each other's jobs: a lease that lasts 15 seconds
 #: is renewed every five. Stores tell whole seconds.
 _CLOCK_TOLERANCE_SECONDS = 5.0
@@ -38,6 +40,7 @@ def _all(room: Room, home: Path) -> Iterator[Finding]:
     yield from room.catalogue.probe()
     yield from (Finding(_named("kms", f.name), f.ok, f.detail) for f in room.kms.probe())
     yield from (Finding(_named("store", f.name), f.ok, f.detail) for f in room.store.probe())
+    yield _owner(room)
     yield from room.queue.probe() if room.queue else [_no_queue()]
     yield _jobs(room)
     yield _ffmpeg()
@@ -83,6 +86,23 @@ def _clock(room: Room) -> Finding:
     how = f"{ahead:.0f} s ahead of" if ahead else f"{behind:.0f} s behind"
     advice = "leases, locks and dates go by it; set it, unless this is a test clock"
     return Finding("clock", ok=False, detail=f"{told}, {how} the store's: {advice}")
+
+
+def _owner(room: Room) -> Finding:
+    """Whether this is the archive's own catalogue: one made in its place has nobody in it.
+
+    Looks for the key first, because whoever asks for an actor has it made where there is none.
+    """
+    try:
+        with room.catalogue.transaction() as tx:
+            key = tx.active_key(room.tenant, TENANT_BUCKET)
+        there = key is not None and actors.exists(room.catalogue, room.keys, "owner")
+    except StrongroomError as error:
+        return Finding("owner", ok=False, detail=str(error))
+    if there:
+        return Finding("owner", ok=True, detail="the first key opens, and the archive has its owner")
+    lost = "the catalogue is not the one made with this home: restore that from a backup"
+    return Finding("owner", ok=False, detail=lost)
 
 
 def _no_queue() -> Finding:
