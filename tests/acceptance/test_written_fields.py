@@ -133,6 +133,8 @@ def test_every_voicemode_row_has_the_published_fields(
                 continue
             always = dict.fromkeys(("timestamp", "conversation_id", "text"), text)
             optional = {"version": whole, "audio_file": text, "duration_ms": whole}
+            if session.format != "voicemode":
+                always |= {"project_path": text}
             metadata = {"metadata": is_object, "project_path": text}
             fits(row, {**always, "type": one_of("stt", "tts")}, {**optional, **metadata})
             assert datetime.fromisoformat(row["timestamp"]).tzinfo is not None

@@ -61,7 +61,7 @@ def test_another_session_becomes_rows_that_voicemode_takes() -> None:
         segment(2, "system", None),
     ]
     rows = [json.loads(line) for line in write(Timeline(turns), BEGUN, "call 7")]
-    common = {"version": 4, "conversation_id": "call 7"}
+    common = {"version": 4, "conversation_id": "call 7", "project_path": ""}
     assert rows == [
         {
             **common,
@@ -93,7 +93,7 @@ def test_another_session_becomes_rows_that_voicemode_takes() -> None:
             "metadata": {"voice_mode_version": "strongroom", "speaker": "system"},
         },
     ]
-    assert [list(row)[:5] for row in rows] == [list(ORDER[:5])] * 3
+    assert [list(row)[:6] for row in rows] == [list(ORDER[:6])] * 3
 
 
 def test_what_is_written_of_a_sample_is_read_again(tmp_path: Any) -> None:
@@ -107,10 +107,32 @@ def test_what_is_written_of_a_sample_is_read_again(tmp_path: Any) -> None:
     ]
 
 
+@pytest.mark.parametrize("text", [5, ["no", {"text": 1.5}], None, True])
+def test_a_row_with_fields_of_other_types_is_written_as_it_came(text: Any, tmp_path: Any) -> None:
+    row: dict[str, Any] = {
+        "version": 4,
+        "timestamp": "2026-01-10T12:00:00+10:00",
+        "conversation_id": "conv_20260110_120000_aaaaaa",
+        "type": "stt",
+        "text": text,
+        "project_path": None,
+        "audio_file": None,
+        "duration_ms": "long",
+        "metadata": None,
+        "new": None,
+    }
+    path = tmp_path / "exchanges_2026-01-10.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    (reading,) = formats.read(path)
+    assert [segment.text for segment in reading.timeline.segments] == [None]
+    assert written(reading) == path.read_bytes()
+
+
 def test_a_text_that_was_changed_since_is_the_one_that_is_written() -> None:
     data = {"timestamp": "2026-01-10T12:00:00+10:00", "conversation_id": "c", "type": "stt"}
-    (line,) = write(Timeline([segment(0, "user", "[redacted]", data=data)]), BEGUN)
-    assert json.loads(line) == data | {"text": "[redacted]"}
+    for kept in (data, data | {"text": 5}):
+        (line,) = write(Timeline([segment(0, "user", "[redacted]", data=kept)]), BEGUN)
+        assert json.loads(line) == data | {"text": "[redacted]"}
 
 
 def test_what_rows_cannot_say_is_named() -> None:

@@ -221,7 +221,7 @@ def _reading(source: Source, talk: _Talk, recordings: Recordings) -> Reading:
 def _exchanges(
     rows: Rows, offsets: Sequence[int], recordings: Recordings, owner: str
 ) -> tuple[Timeline, list[Looked]]:
-    """One segment and one event a row; `data` is all of the row but its text."""
+    """One segment and one event a row; `data` is all of the row but what was said."""
     segments: list[Segment] = []
     events: list[Event] = []
     taken: list[Looked] = []
@@ -245,8 +245,10 @@ def _exchanges(
 
 def _exchange(rows: Rows, index: int, offset: int, looked: Looked | None) -> tuple[Segment, Event]:
     value = rows.values[index]
-    text, kind, metadata = value.pop("text", None), value.get("type"), value.get("metadata")
-    if text is not None and not isinstance(text, str):
+    text, kind, metadata = value.get("text"), value.get("type"), value.get("metadata")
+    if isinstance(text, str):
+        del value["text"]
+    elif text is not None:
         rows.fields(index).bad("text", "text")
         text = None
     if not isinstance(metadata, dict):

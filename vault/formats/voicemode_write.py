@@ -2,7 +2,7 @@
 
 What came from a VoiceMode log goes out as it came in, every field of it, known here or not, and
 with VoiceMode's own order of fields. Other sessions become rows that VoiceMode's reader takes:
-nothing that is None, and `voice_mode_version` wherever there is metadata.
+all that it always writes, nothing that is None, `voice_mode_version` wherever there is metadata.
 
     {"version", "timestamp", "conversation_id", "type", "text",
      "project_path", "audio_file", "duration_ms", "metadata": {"voice_mode_version", …}}
@@ -103,12 +103,14 @@ def dump(row: Mapping[str, Json]) -> bytes:
 
 
 def _own(segment: Segment, made: Mapping[str, Json]) -> dict[str, Json]:
-    """The row again, with the text that the segment has now.
+    """The row again, with the text that the segment has now; without any, what stood for it.
 
     What VoiceMode's reader cannot do without, and the row does not have, is as in `made`.
     """
-    row = {**{key: made[key] for key in _SOME}, **segment.data, "text": segment.text or ""}
-    ordered = {key: row[key] for key in ORDER if row.get(key) is not None}
+    row = {**{key: made[key] for key in _SOME}, "text": "", **segment.data}
+    if segment.text is not None:
+        row["text"] = segment.text
+    ordered = {key: row[key] for key in ORDER if key in row}
     return ordered | {key: value for key, value in row.items() if key not in ORDER}
 
 
@@ -125,6 +127,7 @@ def _foreign(segment: Segment, started_at: datetime, conversation_id: str) -> di
         "conversation_id": conversation_id,
         "type": "stt" if segment.role == "user" else "tts",
         "text": segment.text or "",
+        "project_path": "",
     }
     if segment.file is not None:
         row["audio_file"] = segment.file
