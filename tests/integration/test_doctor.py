@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -14,7 +16,7 @@ from vault.catalogue import open_catalogue
 from vault.kms import open_kms
 from vault.operations import doctor
 from vault.operations.room import Room
-from vault.ports import Finding
+from vault.ports import Finding, KeyManagement
 
 
 @dataclass(frozen=True)
@@ -98,3 +100,24 @@ def test_another_catalogue_in_the_place_of_the_lost_one_is_not_well(home: Home) 
     (home.folder / "keyring.json").unlink()
     open_kms("keyring://", home=home.folder).create()
     assert "another keyring" in wrong(home)["owner"]
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.chmod(0o644)])
+def test_a_keyring_that_cannot_be_used_is_vital(home: Home, harm: Callable[[Path], None]) -> None:
+    harm(home.folder / "keyring.json")
+    assert {"kms-keyring", "kms-root-key", "owner"} <= wrong(home).keys()
+
+
+class Mute:
+    """A root key that has nothing to say of itself."""
+
+    def probe(self) -> list[Finding]:
+        return []
+
+
+def test_what_is_vital_and_not_spoken_of_is_not_well(home: Home) -> None:
+    with home.room() as room:
+        speechless = replace(room, kms=cast("KeyManagement", Mute()))
+        found = {f.name: f.ok for f in doctor.examine(speechless, home.folder)}
+    assert found["kms-root-key"] is False
+    assert found.keys() >= doctor.VITAL

@@ -77,7 +77,7 @@ def test_a_file_that_others_may_read_is_refused(path: Path, mode: int) -> None:
     with pytest.raises(BackendError, match="chmod 600") as refusal:
         keyring.wrap(KEY, CONTEXT)
     assert not refusal.value.retryable
-    assert [finding.ok for finding in keyring.probe()] == [False]
+    assert [(f.name, f.ok) for f in keyring.probe()] == [("keyring", False), ("root key", False)]
 
 
 def test_under_a_passphrase_no_root_key_stands_in_the_file(path: Path) -> None:

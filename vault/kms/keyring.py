@@ -127,7 +127,7 @@ class Keyring:
         try:
             contents = keyring_file.read(self._path)
         except StrongroomError as error:
-            return [Finding("keyring", ok=False, detail=str(error))]
+            return [Finding("keyring", ok=False, detail=str(error)), round_trip(self)]
         count = len(contents.roots)
         protected = contents.salt is not None
         advice = (

@@ -25,12 +25,16 @@ _NAMED_JOBS = 5
 
 
 def examine(room: Room, home: Path, *, progress: Progress = silent) -> Sequence[Finding]:
-    """Every check, in the order in which one would look. Never raises for a bad finding."""
+    """Every check, in the order in which one would look. Never raises for a bad finding.
+
+    What is vital and was not found at all is not well either.
+    """
     findings: list[Finding] = []
     for finding in _all(room, home):
         findings.append(finding)
         progress("checked", len(findings), None)
-    return findings
+    silent_on = sorted(VITAL - {finding.name for finding in findings})
+    return [*findings, *(Finding(n, ok=False, detail="nothing is told of it") for n in silent_on)]
 
 
 def _all(room: Room, home: Path) -> Iterator[Finding]:
@@ -100,7 +104,7 @@ def _owner(room: Room) -> Finding:
     except StrongroomError as error:
         return Finding("owner", ok=False, detail=str(error))
     if there:
-        return Finding("owner", ok=True, detail="the first key opens, and the archive has its owner")
+        return Finding("owner", ok=True, detail="the first key opens; the owner is there")
     lost = "the catalogue is not the one made with this home: restore that from a backup"
     return Finding("owner", ok=False, detail=lost)
 
