@@ -470,6 +470,9 @@ def test_roles_may_do_what_the_contract_gives_them_and_no_more(home: Home, tmp_p
     may("auditor", "show", own["id"], code=4)
     may("auditor", "deposit", own_file, code=4)
     may("auditor", "fixity")
+    for role in ("auditor", "admin", "officer"):
+        may(role, "fixity", "--repair", code=4)
+    home.run("fixity", "--repair")
     assert may("auditor", "list").document["sessions"] == []
     may("admin", "export", own["id"], "--format", "wav", "-o", out, code=4)
     may("admin", "keys", "rotate")

@@ -19,6 +19,7 @@ from tests.conformance import shelves
 from tests.conformance.hostile import Hostile, hostile, whole
 from tests.conformance.shelves import Shelf, blocks
 from vault.errors import BackendError
+from vault.model import new_id
 from vault.ports import Lock, ObjectStore
 from vault.storage import open_store
 from vault.storage.multipart import PART_BYTES
@@ -221,6 +222,7 @@ class TestFullDisk:
 import resource
 from pathlib import Path
 from vault.errors import BackendError
+from vault.model import new_id
 from vault.storage import open_store
 resource.setrlimit(resource.RLIMIT_FSIZE, (5 << 20, 5 << 20))
 try:
@@ -251,6 +253,27 @@ except BackendError as error:
         assert crashed.store.abort_unfinished() == 1
         assert crashed.whole() == []
         crashed.store.delete("k", put.version)
+
+    def test_what_is_not_its_own_is_neither_dropped_nor_in_the_way(self, tmp_path: Path) -> None:
+        store = shelves.on_folder(tmp_path / "store").store
+        unfinished = tmp_path / "store" / "unfinished"
+        (unfinished / "a folder" / "deeper").mkdir(parents=True)
+        (unfinished / "somebody's.txt").write_bytes(b"x")
+        (unfinished / new_id()).write_bytes(b"half an object")
+        (unfinished / new_id()).symlink_to(tmp_path)
+        assert store.abort_unfinished() == 1
+        assert len(list(unfinished.iterdir())) == 3
+
+    def test_a_folder_that_is_a_link_is_not_followed(self, tmp_path: Path) -> None:
+        store = shelves.on_folder(tmp_path / "store").store
+        victim = tmp_path / "victim"
+        victim.mkdir()
+        (victim / new_id()).write_bytes(b"precious")
+        (tmp_path / "store" / "unfinished").rmdir()
+        (tmp_path / "store" / "unfinished").symlink_to(victim)
+        with pytest.raises(BackendError):
+            store.abort_unfinished()
+        assert len(list(victim.iterdir())) == 1
 
 
 @contextlib.contextmanager

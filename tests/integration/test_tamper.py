@@ -311,6 +311,43 @@ def test_what_the_catalogue_says_of_a_sealed_thing_cannot_be_changed(
         everything(archive.home, tmp_path / "out")
 
 
+@pytest.mark.parametrize(
+    ("statement", "fixity_tells"),
+    [
+        ("UPDATE objects SET store_key = '../../etc/passwd'", True),
+        ("UPDATE objects SET store_key = 'probe/elsewhere'", True),
+        ("UPDATE objects SET compartment = 'cellar'", False),
+        ("UPDATE objects SET manifest = 'words'", False),
+        ("UPDATE sessions SET started_at = 9223372036854775807", False),
+        ("UPDATE sessions SET ended_at = 'soon'", False),
+        ("UPDATE sessions SET state = 'lost'", False),
+        ("UPDATE sessions SET privacy_level = 'none'", False),
+        ("UPDATE sessions SET metadata = 'words'", False),
+    ],
+)
+def test_what_no_column_was_ever_given_is_a_finding_and_no_crash(
+    archive: Archive, tmp_path: Path, statement: str, *, fixity_tells: bool
+) -> None:
+    with database(archive.home) as tables:
+        tables.execute("PRAGMA ignore_check_constraints = ON")
+        tables.execute(statement)
+    with pytest.raises(IntegrityError):
+        everything(archive.home, tmp_path / "out")
+    with archive.home.room() as room:
+        if fixity_tells:
+            report = fixity.check(room, all_bytes=True)
+            assert len(report.damaged) == report.checked == len(archive.home.objects())
+
+
+def test_an_actor_of_a_role_that_is_none_may_do_nothing(archive: Archive) -> None:
+    with database(archive.home) as tables:
+        tables.execute("UPDATE actors SET role = 'emperor'")
+    (session, *_) = archive.sources
+    archive.home.run("show", session, code=4)
+    archive.home.run("fixity", code=4)
+    assert archive.home.run("list").document["sessions"] == []
+
+
 def test_another_digest_in_the_catalogue_is_noticed_by_fixity(archive: Archive) -> None:
     with database(archive.home) as tables:
         tables.execute("UPDATE objects SET sha256 = zeroblob(32)")

@@ -7,6 +7,7 @@ migrations make these tables, and a test holds the two to each other.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -28,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
+from vault.errors import IntegrityError
 from vault.model import Compartment, PrivacyLevel, State
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,6 +50,10 @@ def storable(value: str) -> str:
     if "\0" in value:
         raise ValueError("Text for the catalogue holds a NUL.")
     return value
+
+
+def _altered() -> IntegrityError:
+    return IntegrityError("The catalogue holds what was never written to it: it was altered.")
 
 
 class Clear(TypeDecorator[str]):
@@ -74,7 +80,28 @@ class Choice(Clear, Generic[_EnumT]):
         self.kind = kind
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> _EnumT | None:  # noqa: ARG002 (the base class's signature)
-        return None if value is None else self.kind(value)
+        try:
+            return None if value is None else self.kind(value)
+        except ValueError:
+            raise _altered() from None
+
+
+class Sealed(TypeDecorator[bytes]):
+    """Bytes, and nothing that somebody wrote there instead: SQLite would keep anything."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def result_processor(self, *_: object) -> Callable[[object], bytes | None]:
+        return _bytes
+
+
+def _bytes(value: object) -> bytes | None:
+    if value is None or isinstance(value, bytes):
+        return value
+    if isinstance(value, memoryview):
+        return bytes(value)
+    raise _altered()
 
 
 class Instant(TypeDecorator[datetime]):
@@ -94,7 +121,10 @@ class Instant(TypeDecorator[datetime]):
         return (value - _EPOCH) // _MICROSECOND
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 (the base class's signature)
-        return None if value is None else _EPOCH + value * _MICROSECOND
+        try:
+            return None if value is None else _EPOCH + value * _MICROSECOND
+        except (OverflowError, TypeError):
+            raise _altered() from None
 
 
 metadata = MetaData(
@@ -113,7 +143,7 @@ def _clear(name: str, *, primary_key: bool = False) -> Column[str]:
 
 
 def _sealed(name: str) -> Column[bytes]:
-    return Column(name, LargeBinary, nullable=False)
+    return Column(name, Sealed, nullable=False)
 
 
 def _whole(name: str) -> Column[int]:
@@ -194,12 +224,12 @@ objects = Table(
 keys = Table(
     "keys",
     metadata,
-    Column("id", LargeBinary, primary_key=True, nullable=False),
+    Column("id", Sealed, primary_key=True, nullable=False),
     _clear("tenant"),
     _clear("bucket"),
     _whole("generation"),
     _clear("state"),
-    Column("wrapped", LargeBinary),
+    Column("wrapped", Sealed),
     _instant("created_at"),
     UniqueConstraint("tenant", "bucket", "generation"),
     CheckConstraint("(state = 'destroyed') = (wrapped IS NULL)", name="destroyed_has_no_key"),
@@ -210,7 +240,7 @@ records = Table(
     metadata,
     _of_session(primary_key=True),
     Column("compartment", Choice(Compartment), primary_key=True, nullable=False),
-    Column("key_id", LargeBinary, ForeignKey("keys.id"), nullable=False),
+    Column("key_id", Sealed, ForeignKey("keys.id"), nullable=False),
     _sealed("record"),
     Index(None, "key_id"),
 )
@@ -220,7 +250,7 @@ lookups = Table(
     "lookups",
     metadata,
     _clear("kind", primary_key=True),
-    Column("hash", LargeBinary, primary_key=True, nullable=False),
+    Column("hash", Sealed, primary_key=True, nullable=False),
     _of_session(primary_key=True),
     Index(None, "session_id"),
     sqlite_with_rowid=False,

@@ -15,7 +15,7 @@ from vault.rows import ActorRow, SessionRow
 #: The roles, and what each may do. `read-own` reads what the same actor deposited.
 ROLES: dict[str, frozenset[str]] = {
     "owner": frozenset(
-        {"deposit", "read", "export", "actors", "keys", "jobs", "fixity", "evidence"}
+        {"deposit", "read", "export", "actors", "keys", "jobs", "fixity", "repair", "evidence"}
     ),
     "agent": frozenset({"deposit", "read-own"}),
     "officer": frozenset({"read", "export", "evidence", "fixity"}),
@@ -27,17 +27,21 @@ ROLES: dict[str, frozenset[str]] = {
 _GIVEN = [role for role in ROLES if role not in {"owner", "nobody"}]
 
 
+def may(room: Room, act: str) -> bool:
+    """Whether the acting actor's role allows `act`; a role that is none allows nothing."""
+    return act in ROLES.get(room.actor.role, frozenset())
+
+
 def permit(room: Room, act: str) -> None:
     """Raises `Refused` unless the acting actor's role allows `act`."""
-    if act not in ROLES[room.actor.role]:
+    if not may(room, act):
         raise Refused(f"The role {room.actor.role} may not do this ({act}).")
 
 
 def may_read(room: Room, session: SessionRow) -> bool:
     """Whether the actor may read this session."""
-    allowed = ROLES[room.actor.role]
-    own = "read-own" in allowed and session.deposited_by == room.actor.id
-    return "read" in allowed or own
+    own = may(room, "read-own") and session.deposited_by == room.actor.id
+    return own or may(room, "read")
 
 
 def permit_reading(room: Room, session: SessionRow) -> None:

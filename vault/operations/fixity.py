@@ -13,8 +13,9 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from vault.errors import BackendError, NotFound, Refused
+from vault.errors import BackendError, IntegrityError, NotFound, Refused
 from vault.operations.actors import permit
+from vault.operations.retrieve import place
 from vault.operations.room import Progress, Room, silent
 from vault.ports import Stored
 from vault.rows import ObjectRow
@@ -44,9 +45,10 @@ def check(
 ) -> Report:
     """Look at every stored object, re-read a sample (or all), find orphans, on demand remove them.
 
-    Removing waits until nobody deposits; `Refused` if that does not happen in time.
+    Removing is an act of its own, for what an old copy of the catalogue does not know may be a
+    session; it waits until nobody deposits. `Refused` if that does not happen in time.
     """
-    permit(room, "fixity")
+    permit(room, "repair" if repair else "fixity")
     report = Report()
     with room.catalogue.transaction() as tx:
         first = tx.all_objects(limit=_SAMPLE_LEAST + 1)
@@ -79,18 +81,21 @@ def _objects(room: Room) -> Iterator[ObjectRow]:
 def _check_one(room: Room, row: ObjectRow, report: Report, *, reread: bool) -> None:
     report.checked += 1
     try:
-        found = room.store.stat(row.store_key, row.version)
+        key = place(room, row)
+        found = room.store.stat(key, row.version)
         if found.size_bytes != row.size_bytes:
             report.damaged.append(row.id)
         elif reread:
             report.reread += 1
             digest = hashlib.sha256()
-            for block in room.store.get(row.store_key, row.version, 0, row.size_bytes + 1):
+            for block in room.store.get(key, row.version, 0, row.size_bytes + 1):
                 digest.update(block)
             if not hmac.compare_digest(digest.digest(), row.sha256):
                 report.damaged.append(row.id)
     except NotFound:
         report.missing.append(row.id)
+    except IntegrityError:
+        report.damaged.append(row.id)
 
 
 def _orphans(room: Room) -> Iterator[Stored]:

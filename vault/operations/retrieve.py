@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from vault.errors import IntegrityError, NotFound, UsageError
 from vault.model import Annotation, Compartment, Kind, Original, Part, Timeline, Warn
 from vault.operations import describe
-from vault.operations.actors import ROLES, permit_reading
+from vault.operations.actors import may, permit_reading
 from vault.operations.room import Room
 from vault.ports import Buffer
 from vault.rows import JobRow, ObjectRow, SessionFilter, SessionRow
@@ -37,7 +37,9 @@ def session(room: Room, session_id: str) -> SessionRow:
 
 def sessions(room: Room, where: SessionFilter, *, limit: int | None = None) -> Iterator[SessionRow]:
     """The sessions that meet `where`, newest first, page by page; an agent sees its own."""
-    if "read" not in ROLES[room.actor.role]:
+    if not may(room, "read"):
+        if not may(room, "read-own"):
+            return
         where = replace(where, deposited_by=room.actor.id)
     after, left = None, limit
     while left is None or left > 0:
@@ -166,7 +168,7 @@ class Opened:
 
     def _reader(self, home: ObjectRow) -> RangeReader:
         # Ranges alone would never show that something was appended.
-        stored = self._room.store.stat(home.store_key, home.version)
+        stored = self._room.store.stat(place(self._room, home), home.version)
         if stored.size_bytes != home.size_bytes:
             raise IntegrityError("A sealed object is not as long as it was.")
         key = self._room.keys.data_key(self.row, home.compartment)
@@ -175,7 +177,7 @@ class Opened:
 
 
 def _fetch(room: Room, home: ObjectRow, start: int, stop: int) -> Iterable[Buffer]:
-    return room.store.get(home.store_key, home.version, start, stop)
+    return room.store.get(place(room, home), home.version, start, stop)
 
 
 class _File(io.RawIOBase):
@@ -213,3 +215,10 @@ class _File(io.RawIOBase):
         self._left = self._left[size:]
         self._at += size
         return size
+
+
+def place(room: Room, row: ObjectRow) -> str:
+    """Where an object lies. `IntegrityError` if the catalogue says elsewhere than it can."""
+    if row.store_key != room.store_key(row.id):
+        raise IntegrityError("The catalogue says that an object lies elsewhere: it was altered.")
+    return row.store_key

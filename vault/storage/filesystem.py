@@ -50,6 +50,7 @@ FIRST_VERSION = "0" * 24
 
 _FILE = re.compile(r"(?P<key>[a-z0-9+._-]{1,200})@(?P<version>[0-9a-f]{24})")
 _NOTE = ".note"
+_TEMPORARY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def connect(address: SplitResult, *, home: Path) -> FileStore:
@@ -223,9 +224,12 @@ class FileStore:
     def abort_unfinished(self, prefix: str = "") -> int:  # noqa: ARG002  see the port
         self._present()
         with disk.translated():
-            left = list(self._unfinished.iterdir())
-            notes = [note for shard in SHARDS for note in (self._objects / shard).glob(f"*{_NOTE}")]
+            # Only what we made ourselves, and nowhere else: a link would lead to others' files.
+            left = [p for p in self._unfinished.iterdir() if _TEMPORARY.fullmatch(p.name)]
+            shards = [s for s in map(self._objects.joinpath, SHARDS) if not s.is_symlink()]
+            notes = [note for shard in shards for note in shard.glob(f"*{_NOTE}")]
             left += [note for note in notes if not note.with_suffix("").exists()]
+            left = [path for path in left if path.is_file() and not path.is_symlink()]
             for path in left:
                 path.unlink(missing_ok=True)
             return len(left)
@@ -259,7 +263,7 @@ class FileStore:
 
     def _present(self) -> None:
         """Fails for a folder that is not there: one that is not mounted must not look empty."""
-        if not self._unfinished.is_dir():
+        if self._unfinished.is_symlink() or not self._unfinished.is_dir():
             raise BackendError(f"There is no store in {self.url}: run `strongroom init` first.")
 
 
