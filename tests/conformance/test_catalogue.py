@@ -107,6 +107,7 @@ class TestTransactions:
         assert set(found) >= {"catalogue-reachable", "catalogue-schema", "catalogue-durable"}
         assert found["catalogue-reachable"].ok
         assert found["catalogue-schema"].ok
+        assert found["catalogue-readable"].ok
         # The PostgreSQL of the tests runs with fsync off, and must be told on.
         assert found["catalogue-durable"].ok == catalogue.url.startswith("sqlite")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import stat
 from pathlib import Path
@@ -22,6 +23,8 @@ from vault.catalogue import open_catalogue
 from vault.errors import BackendError
 from vault.ports import Catalogue
 from vault.rows import SessionFilter
+
+PAGE_BYTES = 4096
 
 
 @pytest.fixture
@@ -83,6 +86,35 @@ def test_a_file_that_is_no_database_is_said_so(tmp_path: Path, damage: bytes) ->
         count_of_sessions(catalogue)
     assert not caught.value.retryable
     assert not all(finding.ok for finding in catalogue.probe())
+
+
+def test_the_probe_finds_damage_on_any_page_and_says_what_it_did_not_read(
+    on_file: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs_stored(on_file, 300)
+    on_file.close()
+    file = tmp_path / "catalogue.db"
+    whole = file.read_bytes()
+    pages = len(whole) // PAGE_BYTES
+    assert readable(tmp_path) == (True, "every page")
+    dice = random.Random(5)
+    for page in dice.sample(range(1, pages), 12):  # noise where SQLite keeps a tree or its leaves
+        at = page * PAGE_BYTES
+        file.write_bytes(whole[:at] + dice.randbytes(PAGE_BYTES) + whole[at + PAGE_BYTES :])
+        assert readable(tmp_path) == (False, "The catalogue is damaged. Restore it from a backup.")
+    file.write_bytes(whole)
+    monkeypatch.setattr("vault.catalogue.sqlite._READ_THROUGH_BYTES", 1)
+    ok, detail = readable(tmp_path)
+    assert ok
+    assert "too many to read" in detail
+
+
+def readable(folder: Path) -> tuple[bool, str]:
+    """What the probe of the catalogue in a folder says of reading it."""
+    catalogue = open_catalogue("sqlite://", home=folder)
+    found = {finding.name: finding for finding in catalogue.probe()}
+    catalogue.close()
+    return found["catalogue-readable"].ok, found["catalogue-readable"].detail
 
 
 def test_a_destroyed_key_is_overwritten_in_the_file(on_file: Catalogue, tmp_path: Path) -> None:

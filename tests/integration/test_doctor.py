@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -121,3 +122,12 @@ def test_what_is_vital_and_not_spoken_of_is_not_well(home: Home) -> None:
         found = {f.name: f.ok for f in doctor.examine(speechless, home.folder)}
     assert found["kms-root-key"] is False
     assert found.keys() >= doctor.VITAL
+
+
+def test_a_damaged_catalogue_is_not_well(home: Home) -> None:
+    file = home.folder / "catalogue.db"
+    with file.open("r+b") as database:
+        database.seek(2 * 4096)
+        database.write(random.Random(3).randbytes(8 * 4096))
+    assert "damaged" in home.run("list", code=6).err
+    assert "damaged" in wrong(home)["catalogue-readable"]

@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from vault.catalogue import schema
+from vault.catalogue import schema, tables
 from vault.catalogue.failures import Judge, translated
 from vault.catalogue.gate import Door, Gate
 from vault.catalogue.transaction import SqlTransaction
@@ -66,9 +66,10 @@ class SqlCatalogue(ABC):
             with self._connection() as connection, translated(self._judge):
                 found = [Finding("catalogue-reachable", ok=True, detail=self.url)]
                 found.append(_schema(schema.installed(connection)))
-                return found + list(self._promises(connection))
+                found += self._promises(connection)
         except (StrongroomError, OSError) as error:
             return [Finding("catalogue-reachable", ok=False, detail=str(error))]
+        return [*found, self._readable()]
 
     def close(self) -> None:
         self._engine.dispose()
@@ -94,6 +95,18 @@ class SqlCatalogue(ABC):
                 schema.upgrade(connection)
                 connection.commit()
 
+    def _readable(self) -> Finding:
+        """Whether what lies there can be read: a row of each table, and more if quick."""
+        try:
+            self._require_schema()
+            with self._connection() as connection, translated(self._judge):
+                for table in tables.metadata.sorted_tables:
+                    connection.execute(select(text("*")).select_from(table).limit(1)).all()
+            detail = self._read_through()
+        except (StrongroomError, OSError) as error:
+            return Finding("catalogue-readable", ok=False, detail=str(error))
+        return Finding("catalogue-readable", ok=True, detail=detail)
+
     def _require_schema(self) -> None:
         """Raises `BackendError` naming the command to run. Asked once, then remembered."""
         if not self._is_current:
@@ -112,6 +125,10 @@ class SqlCatalogue(ABC):
     @abstractmethod
     def _promises(self, connection: Connection) -> Sequence[Finding]:
         """What this database can and cannot promise."""
+
+    @abstractmethod
+    def _read_through(self) -> str:
+        """Look for damage as far as that is quick; how far. Keeps nobody from writing."""
 
 
 def _schema(revision: str | None) -> Finding:

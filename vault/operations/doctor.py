@@ -16,7 +16,12 @@ from vault.operations.room import Progress, Room, silent
 from vault.ports import Finding
 
 #: Without these nothing works; the others are worth a warning.
-VITAL = frozenset({"store-reachable", "kms-root-key", "catalogue-reachable", "owner", "ffmpeg"})
+VITAL = frozenset(
+    {
+        *("store-reachable", "kms-root-key", "catalogue-reachable", "catalogue-readable"),
+        *("owner", "ffmpeg"),
+    }
+)
 #: Hosts whose clocks are further apart would take each other's jobs: a lease that lasts 15 seconds
 #: is renewed every five. Stores tell whole seconds.
 _CLOCK_TOLERANCE_SECONDS = 5.0
