@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import contextlib
 import json
 import tempfile
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests import promptkit as made
 from vault.errors import BadInput
-from vault.formats import instants, promptkit
+from vault.formats import instants, promptkit, promptkit_media
 from vault.formats.promptkit_writer import write_json, write_lines
 from vault.formats.source import Source
 from vault.replay.player import Player
@@ -168,3 +170,16 @@ def test_an_instant_survives_to_the_nanosecond(at: int) -> None:
 @given(st.integers(instants.LATE_NS, 253_402_300_799 * 10**9))
 def test_no_instant_is_taken_from_the_year_9000_on(at: int) -> None:
     assert instants.parse(instants.write(at)) is None
+
+
+@given(
+    st.binary(max_size=12).map(lambda sound: base64.b64encode(sound).decode())
+    | st.text(st.sampled_from("Az09+/=\n\0é- "), max_size=9),
+    st.text(st.sampled_from("A=\n-"), max_size=2),
+)
+def test_inline_sound_is_taken_as_strictly_as_ever(text: str, more: str) -> None:
+    try:
+        expected = binascii.a2b_base64(text + more, strict_mode=True)
+    except ValueError:
+        expected = None
+    assert promptkit_media._decoded(text + more) == expected

@@ -257,7 +257,7 @@ def numbered(segments: Collection[tuple[int | None, Segment]], notes: Notes) -> 
 
 def note_repeated(ids: Iterable[Json], notes: Notes) -> None:
     """Note how many ids are another's as well; whatever has one is kept."""
-    known = [each for each in ids if isinstance(each, str | int)]
+    known = [each for each in ids if isinstance(each, _ID)]
     if again := len(known) - len(set(known)):
         text = f"{again} turns or events have an id that is another's; all are kept."
         notes.add("repeated-id", text)
@@ -276,6 +276,7 @@ def end_of(segments: Collection[Segment], events: Collection[Event]) -> int | No
     return max(chain(ends, starts, stops, map(_OFFSET, events)), default=None)
 
 
+_ID = str | int
 _SPEAKER = attrgetter("role", "speaker")
 _START, _END = attrgetter("start_ns"), attrgetter("end_ns")
 _OFFSET = attrgetter("offset_ns")

@@ -65,8 +65,8 @@ def write(at_ns: int, offset: timezone = UTC) -> str:
     minute, rest = divmod(at_ns, 60 * SECOND_NS)
     before, after = _minute(minute, offset)
     seconds = f"{rest:011d}"
-    fraction = f".{seconds[2:]}".rstrip("0").rstrip(".")
-    return f"{before}{seconds[:2]}{fraction}{after}"
+    clock = f"{before}{seconds[:2]}.{seconds[2:]}"
+    return clock.rstrip("0").rstrip(".") + after
 
 
 @lru_cache(maxsize=1024)

@@ -33,6 +33,9 @@ from vault.model import Annotation, Json, Kind, Original, Participant, Reading, 
 NAMES = ("promptkit",)
 EXTENSIONS: frozenset[str] = frozenset()
 EVENTS, BLOBS, ANNOTATIONS = "events", "blobs", "annotations"
+#: What a line says of its event.
+_ON_LINE = frozenset({"event", "type"})
+_ON_STORED_LINE = frozenset({"seq", "parent_id", "event"})
 
 
 def detect(source: Source) -> str | None:
@@ -170,10 +173,12 @@ class _Recording:
             self.metadata, self.around = metadata, _other(value, "metadata", "type")
         elif isinstance(event, dict):
             self.media.rewind()
-            known = ("event", "type") if self.variant == LINES else ("seq", "parent_id", "event")
-            fields = event if self.variant == LINES else _unstored(value, event)
-            unknown = _other(value, *known)
-            self._take(fields | {"line": unknown} if unknown else fields, number, row, start)
+            known, fields = _ON_LINE, event
+            if self.variant != LINES:
+                known, fields = _ON_STORED_LINE, _unstored(value, event)
+            if not value.keys() <= known:
+                fields = fields | {"line": _other(value, *known)}
+            self._take(fields, number, row, start)
         else:
             text = f"line {number} is no event; it is lost."
             self.notes.add("unreadable-row", text, self.file)

@@ -13,6 +13,8 @@ import io
 import os
 import re
 
+import msgspec
+
 from vault.errors import BadInput
 from vault.formats import sound
 from vault.formats.fields import Notes
@@ -76,9 +78,8 @@ class Media:
     def _inline(
         self, payload: dict[str, Json], inline: str, where: str, text: bytes, start: int
     ) -> None:
-        try:
-            decoded = binascii.a2b_base64(inline, strict_mode=True)
-        except ValueError:
+        decoded = _decoded(inline)
+        if decoded is None:
             self._notes.add("bad-field", f"{where}: inline_data is not base64; it is left out.")
             return
         _check(decoded, payload.get("checksum"), where)
@@ -198,6 +199,21 @@ def size_of(place: Source, file: str) -> int | None:
 def buffered(place: Source, file: str) -> io.BufferedReader:
     """A file below a folder, to be read by lines."""
     return io.BufferedReader(place.open(file), _BLOCK_BYTES)
+
+
+def _decoded(inline: str) -> bytes | None:
+    """The bytes that base64 says, None if it is none.
+
+    msgspec takes a third of the time, and nothing that the other would not take.
+    """
+    try:
+        return msgspec.convert(inline, bytes)
+    except msgspec.ValidationError:
+        pass
+    try:
+        return binascii.a2b_base64(inline, strict_mode=True)
+    except ValueError:
+        return None
 
 
 def _check(decoded: bytes, stated: Json, where: str) -> None:

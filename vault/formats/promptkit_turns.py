@@ -43,7 +43,7 @@ class _Turn:
     data: dict[str, Json] = field(default_factory=dict)
 
 
-def chunk_ns(data: dict[str, Json]) -> int:
+def chunk_ns(data: Mapping[str, Json]) -> int:
     """How long a chunk of audio sounds: what it states, else what its samples last; else 0."""
     metadata, payload = data.get("metadata"), data.get("payload")
     metadata = metadata if isinstance(metadata, dict) else {}
@@ -103,7 +103,7 @@ def _is_dry(value: Json) -> bool:
     return isinstance(value, int | float)
 
 
-def message_text(data: dict[str, Json]) -> str | None:
+def message_text(data: Mapping[str, Json]) -> str | None:
     """What a message says, its parts joined where it has parts; None if that is nothing."""
     content = data.get("Content", data.get("content"))
     if isinstance(content, str) and content:
@@ -117,7 +117,7 @@ def message_text(data: dict[str, Json]) -> str | None:
     return "\n".join(str(text) for text in said) or None
 
 
-def message_role(data: dict[str, Json]) -> str:
+def message_role(data: Mapping[str, Json]) -> str:
     """The source's own word for who speaks, empty if there is none."""
     role = data.get("Role", data.get("role"))
     return role if isinstance(role, str) else ""
@@ -142,7 +142,7 @@ def _spoken(events: Sequence[Event]) -> tuple[list[_Turn], dict[str, _Turn]]:
         role = AUDIO.get(event.type)
         if role is None:
             continue
-        data = dict(event.data)
+        data = event.data
         name = data.get("turn_id")
         turn = known.get((role, name)) if isinstance(name, str) else None
         if turn is None:
@@ -207,8 +207,8 @@ def _written(events: Sequence[Event], turns: Sequence[_Turn]) -> list[_Turn]:
 def _messages(events: Sequence[Event]) -> Iterator[tuple[Event, str, str]]:
     for event in events:
         if event.type == MESSAGE:
-            data = dict(event.data)
-            role, text = ROLES.get(message_role(data).lower()), message_text(data)
+            role = ROLES.get(message_role(event.data).lower())
+            text = message_text(event.data)
             if role is not None and text is not None:
                 yield event, role, text
 
