@@ -120,6 +120,10 @@ def hostile() -> Record:
                 Event(n, text, n * SECOND, {text: text, "list": [text]})
                 for n, text in enumerate(HOSTILE)
             ],
+            annotations=[
+                Annotation(text, text, text, {text: text}, where={"seq": text}, data={text: text})
+                for text in HOSTILE
+            ],
         ),
         metrics={text: text for text in HOSTILE},
         source={text: text for text in HOSTILE},

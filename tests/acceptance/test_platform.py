@@ -90,6 +90,20 @@ def test_each_of_the_nine_formats_is_really_written(home: Home, tmp_path: Path, 
         assert probe.sniff(content) == kind
 
 
+@pytest.mark.parametrize("kind", ["html", "docx", "xlsx"])
+def test_what_a_source_states_of_a_call_is_in_its_documents(
+    home: Home, tmp_path: Path, kind: str
+) -> None:
+    target = tmp_path / f"out.{kind}"
+    home.run("export", deposited(home, CALL), "--format", kind, "-o", target)
+    words = target.read_bytes()
+    if kind != "html":
+        with zipfile.ZipFile(target) as archive:
+            words = b"".join(map(archive.read, archive.namelist()))
+    for stated in (b"quality_metrics.transcript_accuracy_score", b"0.705", b"campaign", b"spring"):
+        assert stated in words
+
+
 def test_all_sessions_returns_all_and_a_report_counts_them(home: Home, tmp_path: Path) -> None:
     home.run("deposit", REAL, "--no-wait", code=4)  # one was recorded at the level `disabled`
     everything = home.run("export", "--all", "--format", "json", "-o", tmp_path / "all.json")

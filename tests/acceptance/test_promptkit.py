@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import json
 import wave
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,19 @@ def test_stereo_has_the_caller_left_and_the_agent_right_each_at_its_time(
         expected, _ = sound(CALL / f"expected_audio_{name}.wav")
         at = next(n for n in range(first - 2, first + 3) if side[n : n + 99] == expected[:99])
         assert side[at : at + length] == expected[:length]
+
+
+@pytest.mark.parametrize("kind", ["html", "docx", "xlsx", "txt"])
+def test_what_was_said_of_a_call_is_in_its_documents(home: Home, tmp_path: Path, kind: str) -> None:
+    session = deposited(home, CALL / "pk-dev-interruption.recording.json")
+    written = tmp_path / f"out.{kind}"
+    home.run("export", session, "--format", kind, "-o", written)
+    words = written.read_bytes()
+    if kind in {"docx", "xlsx"}:
+        with zipfile.ZipFile(written) as archive:
+            words = b"".join(map(archive.read, archive.namelist()))
+    for said in (b"agent talks over the caller", b"greeted", b"billing", b"0.91"):
+        assert said in words
 
 
 @pytest.mark.parametrize("variant", ["recording.json", "recording.jsonl"])

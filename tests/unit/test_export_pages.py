@@ -148,7 +148,9 @@ def test_a_word_file_opens_and_holds_what_was_said() -> None:
     words = "\n".join(p.text for p in found.paragraphs)
     assert "<script>alert(1)</script>" in words
     assert "#eval(read" in words
-    assert len(found.tables) == 3
+    assert [t.rows[0].cells[0].text for t in found.tables] == [
+        *("at", "about", "name", "name", "code")  # events, annotations, stated, kept, warnings
+    ]
     assert [w.code for w in notes.all()] == ["pictures-left-out"]
 
 
@@ -291,6 +293,20 @@ def test_no_line_of_a_plot_runs_through_the_name_of_another(median: float, p95: 
     for name in names:
         foot = float(name.get("y", ""))
         assert not any(foot - 9 < height < foot + 1 for height in heights)
+
+
+def test_what_is_more_than_a_page_shows_is_said_to_be_left_out() -> None:
+    one = records.record()
+    timeline = replace(one.session.timeline, events=[*one.session.timeline.events] * 200)
+    session = replace(one.session, timeline=timeline, source={str(n): n for n in range(600)})
+    order = records.order()
+    sections = {s.title: s for s in story.story(replace(one, session=session), order)}
+    assert [len(rows(sections[title])) for title in ("Events", "Stated")] == [500, 500]
+    left = [(w.code, w.text.split(";")[0], w.file) for w in order.notes.all()]
+    assert left == [
+        ("events-left-out", "100 more rows of events are left out", records.ID),
+        ("stated-left-out", "101 more rows of stated are left out", records.ID),
+    ]
 
 
 def test_an_endless_word_breaks_and_others_do_not() -> None:

@@ -20,9 +20,21 @@ from openpyxl.utils import get_column_letter
 
 from tests import records
 from vault.errors import UsageError
-from vault.export import bundle, captions, escape, sheets, story, structured, tables, webpage
+from vault.export import (
+    bundle,
+    captions,
+    escape,
+    remarks,
+    sheets,
+    story,
+    structured,
+    tables,
+    times,
+    webpage,
+)
 from vault.export.record import Order, Record, document
 from vault.export.sheets import Sheet
+from vault.model import Annotation, Json
 
 FORMULA = tuple("=+-@\t\r\n")
 
@@ -109,11 +121,13 @@ def test_csv_has_a_row_for_each_turn_and_no_formula() -> None:
     assert [w.code for w in order.notes.all()] == ["csv-holds-turns"]
 
 
-def test_a_workbook_opens_with_four_sheets_and_no_formula() -> None:
+def test_a_workbook_opens_with_all_its_sheets_and_no_formula() -> None:
     given = [records.hostile(), records.record()]
     whole = b"".join(tables.xlsx_file(given, records.order()))
     book = openpyxl.load_workbook(io.BytesIO(whole))
-    assert book.sheetnames == ["sessions", "turns", "events", "warnings"]
+    assert book.sheetnames == [
+        *("sessions", "turns", "events", "annotations", "stated", "parts", "warnings")
+    ]
     turns = list(book["turns"].iter_rows(values_only=True))
     assert len(turns) == 1 + len(records.HOSTILE) + 2
     assert turns[0][:3] == ("session", "index", "role")
@@ -123,6 +137,72 @@ def test_a_workbook_opens_with_four_sheets_and_no_formula() -> None:
     assert [c for c in cells if c.data_type == "f"] == []
     assert [c for c in cells if str(c.value or "").startswith(FORMULA)] == []
     assert book["sessions"]["A2"].value == records.ID
+
+
+def test_a_workbook_has_what_was_said_of_a_session() -> None:
+    whole = b"".join(tables.xlsx_file([remarked()], records.order()))
+    book = openpyxl.load_workbook(io.BytesIO(whole))
+
+    def rows(sheet: str) -> list[tuple[object, ...]]:
+        return list(book[sheet].iter_rows(min_row=2, values_only=True))
+
+    assert rows("annotations") == [
+        (records.ID, "session", "label", "mood", "calm", 1, None),
+        (records.ID, "turn 1", "comment", "note", '{"text": "late"}', 2, '{"by": "qa"}'),
+    ]
+    assert rows("stated") == [
+        (records.ID, "score", 0.5),
+        (records.ID, "custom.campaign", "spring"),
+    ]
+    assert rows("parts") == [(records.ID, "full.wav", "audio/wav", 3, "ab" * 32)]
+    assert "Ann (user), Ada (agent)" in rows("sessions")[0]
+
+
+def remarked() -> Record:
+    """A session with two annotations and what its source states of it."""
+    session = records.record().session
+    late: dict[str, Json] = {"text": "late"}
+    turn: dict[str, Json] = {"turn_index": 1}
+    by: dict[str, Json] = {"by": "qa"}
+    second = Annotation("a2", "comment", "note", late, 2, None, "turn", turn, data=by)
+    annotations = [*session.timeline.annotations, second]
+    timeline = replace(session.timeline, annotations=annotations)
+    session = replace(session, timeline=timeline, source={"custom": {"campaign": "spring"}})
+    return replace(records.record(), session=session)
+
+
+def test_a_text_ends_with_the_annotations_each_on_its_line() -> None:
+    lines = text(captions.txt_file([remarked()], records.order())).splitlines()
+    assert lines[-4:] == [
+        *("", "Annotations"),
+        *("[session] label mood: calm", "[turn 1] comment note: text late"),
+    ]
+    whole = text(captions.txt_file([records.hostile()], records.order()))
+    hostile = whole.split("\nAnnotations\n")[-1].splitlines()
+    assert len(hostile) == len(records.HOSTILE)
+    assert all(one.startswith("[session ") for one in hostile)
+
+
+def test_a_page_has_what_was_said_of_a_session() -> None:
+    whole = text(webpage.html_file(story.sessions([remarked()], records.order())))
+    said = re.sub(r"<[^>]+>", " ", whole[whole.index(">Annotations<") : whole.index(">Kept<")])
+    words = " ".join(said.split())
+    assert "session label mood calm turn 1 comment note text late" in words
+    assert "score 0.5 custom.campaign spring" in words
+
+
+def test_a_long_annotation_is_on_the_page_in_full() -> None:
+    session = records.record().session
+    long = Annotation("a", "comment", "note", {"text": "b" * 5000})
+    timeline = replace(session.timeline, annotations=[long])
+    record = replace(records.record(), session=replace(session, timeline=timeline))
+    assert "b" * 5000 in text(webpage.html_file(story.sessions([record], records.order())))
+
+
+def test_where_in_time_an_annotation_holds_is_told_as_times() -> None:
+    where: dict[str, Json] = {"start_ns": 2 * records.SECOND, "end_ns": 5 * records.SECOND}
+    one = Annotation("a", "comment", "note", "x", target="time_range", where=where)
+    assert remarks.about(one) == "00:00:02.000 to 00:00:05.000"
 
 
 def test_every_cell_says_its_place() -> None:
@@ -192,7 +272,7 @@ def test_a_caption_without_a_length_is_as_long_as_its_sound() -> None:
 
 
 def test_hours_do_not_wrap() -> None:
-    assert captions.clock(100 * 3600 * records.SECOND + 1_999_999, ",") == "100:00:00,001"
+    assert times.clock(100 * 3600 * records.SECOND + 1_999_999, ",") == "100:00:00,001"
 
 
 class Page(HTMLParser):

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from vault.export import remarks
 from vault.export.escape import cue, line, vtt
 from vault.export.record import Order, Record
+from vault.export.times import clock
 from vault.model import Segment
 
-_MS_NS = 1_000_000
 #: How long a caption stays whose source gives it no time at all.
 _LEAST_NS = 1_000_000_000
 
 
 def txt_file(records: Iterable[Record], order: Order) -> Iterator[bytes]:
-    """A transcript to read: a heading for each session, a line for each turn."""
+    """A transcript to read: a heading for each session, a line for each turn and annotation."""
     for number, record in enumerate(records):
         began = record.started_at.isoformat(timespec="seconds")
         heading = line(record.name)
@@ -24,6 +25,7 @@ def txt_file(records: Iterable[Record], order: Order) -> Iterator[bytes]:
             cut = " […]" if segment.truncated else ""
             text = line(segment.text or "")
             yield f"[{clock(segment.start_ns, '.')}] {who(segment)}: {text}{cut}\n".encode()
+        yield from _remarks(record)
 
 
 def srt_file(record: Record, order: Order) -> Iterator[bytes]:
@@ -67,9 +69,11 @@ def span(segment: Segment) -> tuple[int, int]:
     return segment.start_ns, longest if longest > segment.start_ns else longest + _LEAST_NS
 
 
-def clock(offset_ns: int, point: str) -> str:
-    """An offset as HH:MM:SS and milliseconds, cut off, never rounded up."""
-    seconds, milliseconds = divmod(max(0, offset_ns) // _MS_NS, 1000)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{point}{milliseconds:03d}"
+def _remarks(record: Record) -> Iterator[bytes]:
+    """A line for each annotation, if there are any."""
+    found = remarks.annotated(record).rows
+    if found:
+        yield b"\nAnnotations\n"
+    for about, kind, key, value in found:
+        where, what = line(str(about)), line(f"{kind} {key}: {value}")
+        yield f"[{where}] {what}\n".encode()

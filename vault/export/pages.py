@@ -106,10 +106,15 @@ def numeric(table: Table) -> list[bool]:
     ]
 
 
-def brief(value: Json) -> str:
+def brief(value: Json, longest: int = _BRIEF) -> str:
     """What a source states, as people read it: `name find, args (phone 555-0142)`; cut if long."""
-    text = _told(value, 0)
-    return text if len(text) <= _BRIEF else text[: _BRIEF - 1] + "…"
+    text = told(value)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def told(value: Json) -> str:
+    """The same in full."""
+    return _told(value, 0)
 
 
 def _told(value: Json, depth: int) -> str:

@@ -45,6 +45,12 @@ class Record:
         """What people call it: its title, else the source's own id, else ours."""
         return self.session.title or self.session.external_id or self.id
 
+    @property
+    def people(self) -> str:
+        """Who took part, each with their role."""
+        found = self.session.participants
+        return ", ".join(f"{p.name} ({p.role})" if p.name else p.role for p in found)
+
 
 @dataclass(frozen=True, slots=True)
 class Order:

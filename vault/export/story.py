@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from typing import TypeVar
 
-from vault.export import pictures
-from vault.export.captions import clock, who
+from vault.export import pictures, remarks
+from vault.export.captions import who
 from vault.export.pages import Block, Document, Facts, Picture, Section, Table, Text, Turns, brief
 from vault.export.record import Order, Record, measured
 from vault.export.sheets import Cell
-from vault.model import Json
+from vault.export.times import clock
+from vault.model import Event, Json
 
 #: What stands where nobody is known to have spoken.
 NOTHING_SAID = Text("Nothing of what was said is kept.", note=True)
-_EVENTS = 500
+#: More rows of one kind than a page of one session shows.
+_ROWS = 500
+_T = TypeVar("_T")
 
 
 def sessions(records: Iterable[Record], order: Order) -> Document:
@@ -34,17 +38,34 @@ def story(record: Record, order: Order, title: str = "") -> Iterator[Section]:
     yield Section("Transcript", [turns(record)], 2)
     events = record.session.timeline.events
     if events:
-        rows = [(clock(e.offset_ns, "."), e.type, brief(dict(e.data))) for e in events[:_EVENTS]]
-        blocks: list[Block] = [Table("events", ("at", "event", "value"), rows)]
-        if len(events) > _EVENTS:
-            text = f"{len(events) - _EVENTS} more events are left out; json and xlsx hold all."
-            order.left("events-left-out", text, record)
-            blocks.append(Text(text, note=True))
-        yield Section("Events", blocks, 2)
+        yield Section("Events", _beginning(events, _events, record, order), 2)
+    if record.session.timeline.annotations:
+        yield Section("Annotations", [remarks.annotated(record)], 2)
+    stated = list(remarks.fields(record))
+    if stated:
+        told = Text("By the source itself, unchecked.", note=True)
+        yield Section("Stated", [told, *_beginning(stated, remarks.stated, record, order)], 2)
     yield Section("Kept", [parts(record)], 2)
     if record.warnings:
         rows = [(w.code, w.text, w.file or "") for w in record.warnings]
         yield Section("Warnings", [Table("warnings", ("code", "text", "file"), rows)], 2)
+
+
+def _beginning(
+    found: Sequence[_T], table: Callable[[Sequence[_T]], Table], record: Record, order: Order
+) -> list[Block]:
+    """As much of a table as a page shows, and how many rows are left out."""
+    shown = table(found[:_ROWS])
+    if len(found) <= _ROWS:
+        return [shown]
+    text = f"{len(found) - _ROWS} more rows of {shown.name} are left out; json and xlsx hold all."
+    order.left(f"{shown.name}-left-out", text, record)
+    return [shown, Text(text, note=True)]
+
+
+def _events(events: Sequence[Event]) -> Table:
+    rows = [(clock(e.offset_ns, "."), e.type, brief(dict(e.data))) for e in events]
+    return Table("events", ("at", "event", "value"), rows)
 
 
 def drawn(record: Record) -> Iterator[Picture]:
@@ -114,14 +135,13 @@ def parts(record: Record) -> Block:
 def _facts(record: Record) -> Facts:
     session = record.session
     length = None if session.duration_ns is None else clock(session.duration_ns, ".")
-    people = ", ".join(f"{p.name} ({p.role})" if p.name else p.role for p in session.participants)
     rows: list[tuple[str, Cell]] = [
         ("Session", record.id),
         ("Source's id", session.external_id),
         ("Format", session.format),
         ("Started", record.started_at.isoformat(timespec="seconds")),
         ("Length", length),
-        ("Participants", people or None),
+        ("Participants", record.people or None),
         ("Subjects", ", ".join(session.subjects) or None),
         ("Agent", session.agent),
         ("Tags", ", ".join(session.tags) or None),

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from vault.export import pictures, story
-from vault.export.captions import clock
 from vault.export.pages import Block, Facts, Picture, Section, Table, Text, Turns, brief
 from vault.export.record import Record, measured
 from vault.export.sheets import Cell
 from vault.export.sums import mapping, most, number, numbers, shared_time
+from vault.export.times import clock
 from vault.export.waiting import Waiting
 
 
