@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -168,6 +171,53 @@ def test_an_output_that_names_no_place_is_a_usage_error_and_says_why(tmp_path: P
             pytest.fail("this is never reached")
     assert sorted(tmp_path.iterdir()) == [file, folder]
     assert file.read_bytes() == b"before"
+
+
+@pytest.fixture
+def taken(tmp_path: Path) -> Iterator[dict[str, Path]]:
+    """Names that are no files, and not free either; nothing of the machine's own is among them."""
+    paths = {name: tmp_path / name for name in ("pipe", "socket", "to-pipe", "nowhere", "loop")}
+    os.mkfifo(paths["pipe"])
+    paths["to-pipe"].symlink_to("pipe")
+    paths["nowhere"].symlink_to("missing")
+    paths["loop"].symlink_to("loop")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(paths["socket"]))
+        reading, writing = os.pipe()
+        paths["to-a-descriptor"] = tmp_path / "to-a-descriptor"
+        paths["to-a-descriptor"].symlink_to(f"/proc/self/fd/{writing}")
+        yield paths
+        os.close(reading)
+        os.close(writing)
+
+
+def test_an_output_never_takes_the_place_of_what_is_no_file(
+    taken: dict[str, Path], tmp_path: Path
+) -> None:
+    before = {path: path.lstat() for path in tmp_path.iterdir()}
+    for path in taken.values():
+        with pytest.raises(UsageError, match="neither a file nor"), whole_file(path):
+            pytest.fail("this is never reached")
+        with pytest.raises(UsageError, match="neither a folder nor"), whole_folder(path):
+            pytest.fail("this is never reached")
+    assert {path: path.lstat() for path in tmp_path.iterdir()} == before
+
+
+def test_an_output_through_a_link_is_written_where_it_leads(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    file, link = tmp_path / "kept" / "file", tmp_path / "link"
+    file.write_bytes(b"before")
+    link.symlink_to("kept/file")
+    with whole_file(link) as stream:
+        stream.write(b"after")
+    assert (link.is_symlink(), file.read_bytes()) == (True, b"after")
+    with file.open("rb") as still_open:
+        file.unlink()
+        gone = tmp_path / "gone"
+        gone.symlink_to(f"/proc/self/fd/{still_open.fileno()}")
+        with pytest.raises(UsageError, match="neither a file nor"), whole_file(gone):
+            pytest.fail("this is never reached")
+    assert list((tmp_path / "kept").iterdir()) == []
 
 
 def test_an_output_may_be_the_folder_one_stands_in(

@@ -18,10 +18,13 @@ from vault.ports import Buffer
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A stream whose bytes become the file at `path` on a clean exit; else nothing changes.
 
-    An existing file is replaced in one step. Nobody but the user can read the file.
-    Raises `UsageError` where no file can be, `BackendError` if it cannot be written.
+    An existing file is replaced in one step, also where `path` is a link to it: the link stays.
+    Nobody but the user can read the file. Raises `UsageError` where no file can be, or something
+    else is: a folder, a device, a pipe, a link to one or to nothing. `BackendError` if it cannot
+    be written.
     """
-    partial = path.absolute().parent / f".{path.name[:100]}.{secrets.token_hex(6)}.part"
+    real = Path(os.path.realpath(path))
+    partial = _beside(real)
     try:
         _expect_place_for_file(path)
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -29,7 +32,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             yield stream
             stream.flush()
             os.fsync(descriptor)
-        partial.replace(path)
+        partial.replace(real)
     except OSError as error:
         raise BackendError(f"{path} cannot be written: {error.strerror}.") from error
     finally:
@@ -45,7 +48,7 @@ def whole_folder(path: Path, owns: Callable[[str], bool] | None = None) -> Itera
     this kind of folder and that are not among the new ones: an earlier export leaves no orphan.
     Raises `UsageError` where no folder can be, `BackendError` if it cannot be written.
     """
-    scratch = path.absolute().parent / f".{path.name[:100]}.{secrets.token_hex(6)}.part"
+    scratch = _beside(path.absolute())
     try:
         _expect_place_for_folder(path)
         scratch.mkdir(mode=0o700, parents=True)
@@ -60,17 +63,30 @@ def whole_folder(path: Path, owns: Callable[[str], bool] | None = None) -> Itera
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def _beside(path: Path) -> Path:
+    return path.parent / f".{path.name[:100]}.{secrets.token_hex(6)}.part"
+
+
 def _expect_place_for_file(path: Path) -> None:
     if path.is_dir():
         raise UsageError(f"{path} is a folder; name the file to write.")
     if not path.parent.is_dir():
         raise UsageError(f"There is no folder {path.parent}; make it first.")
+    if os.path.lexists(path) and not _is_file(path):
+        raise UsageError(f"{path} is neither a file nor a free name.")
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is a regular file, or a link to one that has a name of its own."""
+    real = Path(os.path.realpath(path))
+    return real.is_file() and real.samefile(path)
 
 
 def _expect_place_for_folder(path: Path) -> None:
-    standing = next(p for p in (path, *path.absolute().parents) if p.exists())
+    standing = next(p for p in (path, *path.absolute().parents) if os.path.lexists(p))
     if not standing.is_dir():
-        raise UsageError(f"{standing} is a file; name a folder to write into.")
+        what = "a file" if _is_file(standing) else "neither a folder nor a free name"
+        raise UsageError(f"{standing} is {what}; name a folder to write into.")
 
 
 def _move_into(path: Path, scratch: Path, owns: Callable[[str], bool] | None) -> None:
