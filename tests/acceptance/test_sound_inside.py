@@ -1,4 +1,4 @@
-"""Sound that no file of its own holds: inside a vCon, packed, or in pieces; at every level."""
+"""Sound that no file of its own holds: inside a vCon or a log, packed, in pieces."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from vault.operations.admission import Terms, admit
 
 PHRASE = "Please cancel my gym membership."
 PROMPTKIT = FIXTURES / "promptkit"
+OTHER = FIXTURES / "other"
 
 
 def turns(*times: tuple[float, float]) -> Json:
@@ -165,6 +166,39 @@ def test_a_real_encrypted_vcon_is_heard(home: Home, tmp_path: Path) -> None:
     (one,) = home.run("deposit", place, "--decrypt-key", key).document["sessions"]
     assert "playback/dialog-0001.wav.opus" in parts(home, one["id"])
     assert exported(home, one["id"], tmp_path / "call.mp3").stat().st_size > 1000
+
+
+# --- inside a vendor's log -----------------------------------------------------------------
+
+
+@pytest.mark.skipif(not OTHER.is_dir(), reason="the real recordings are not beside this")
+def test_the_sound_of_a_realtime_log_is_heard_measured_and_kept_without_its_words(
+    home: Home, tmp_path: Path
+) -> None:
+    place = OTHER / "openai_realtime/events.jsonl"
+    empty, heard = home, {}
+    for level in ("full", "audio_only", "transcript_only"):
+        home = empty.copy(tmp_path / f"home-{level}")  # the same bytes would be here already
+        (one,) = home.run("deposit", place, "--privacy-level", level).document["sessions"]
+        found, shown = parts(home, one["id"]), home.run("show", one["id"])
+        assert ("business hours" in shown.out) == (level != "audio_only")
+        if level == "transcript_only":
+            assert not [name for name in found if "sound-" in name]
+            continue
+        assert found["sound-0003-agent.wav"] == "derived"
+        assert {"playback/sound-0000-user.wav.opus", "peaks/sound-0005-agent.wav.dat"} <= set(found)
+        assert ("events.jsonl" in found) == (level == "full")
+        quality = home.run("analyse", one["id"]).document["quality"]
+        assert quality["audio_seconds"] == 1.2
+        target = exported(home, one["id"], tmp_path / f"{level}.wav")
+        with wave.open(str(target)) as opened:
+            assert opened.getframerate() == 24_000
+            heard[level] = opened.readframes(opened.getnframes())
+    assert heard["audio_only"] == heard["full"]
+    turns = [1.996, 1.998, 4.001, 4.699, 5.551, 10.077]
+    loud = [any(heard["full"][round((t + 0.05) * 24_000) * 2 :][:4800]) for t in turns]
+    assert all(loud)
+    assert not any(heard["full"][: round(1.996 * 24_000) * 2])
 
 
 # --- packed, or without a header -----------------------------------------------------------

@@ -342,7 +342,7 @@ def bare(generation: str = "output_audio") -> list[Json]:
 
 
 @needs_files
-def test_a_real_log_tells_turns_events_and_no_sound() -> None:
+def test_a_real_log_tells_turns_and_events_without_their_sound() -> None:
     reading = read(REAL / "openai_realtime/events.jsonl")
     assert [(role, start) for role, start, _ in turns(reading)] == [
         ("user", 1996),

@@ -69,18 +69,17 @@ def excerpt(source: Source, name: str, places: Sequence[Place]) -> Original:
     size = sum(stop - start for start, stop, _ in places)
 
     def again() -> BinaryIO:
-        raw = _Excerpt(opened(source, name), name, places)
-        return io.BufferedReader(raw, 1 << 16)
+        log = opened(source, name)
+        return io.BufferedReader(Blocks(log, _checked(log, name, places)), 1 << 16)
 
     return Original(name.removesuffix(PACKED), Kind.TRANSCRIPT, "application/x-ndjson", size, again)
 
 
-class _Excerpt(io.RawIOBase):
-    """The bytes of some places of a file, one after the other."""
+class Blocks(io.RawIOBase):
+    """A file of blocks that are made of another one, which is closed with it."""
 
-    def __init__(self, file: BinaryIO, name: str, places: Sequence[Place]) -> None:
-        self._file = file
-        self._blocks = _checked(file, name, places)
+    def __init__(self, file: BinaryIO, blocks: Iterator[bytes]) -> None:
+        self._file, self._blocks = file, blocks
         self._rest = b""
 
     def readable(self) -> bool:

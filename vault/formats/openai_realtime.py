@@ -6,8 +6,8 @@
 The service puts no times on its events; the writer of the log may, as `ts`, `timestamp`, `time`
 or `received_at` (ISO 8601, or epoch seconds or ms). Without any the order alone is known: events
 stand where the last `audio_start_ms` or `audio_end_ms` put them. Names of both generations are
-known (`response.audio.*`, `response.output_audio.*`). Sound inside stays in the original; an
-event says in `omitted_bytes` how much of it there was.
+known (`response.audio.*`, `response.output_audio.*`). Sound is taken out as recordings that turns
+name (`openai_realtime_sound.py`); an event says in `omitted_bytes` how much of it there was.
 
 Source: platform.openai.com, Realtime API reference, client and server events.
 """
@@ -16,15 +16,19 @@ from __future__ import annotations
 
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from vault.errors import BadInput
 from vault.formats import jsontext, loglines, single
 from vault.formats.fields import Fields, Notes, note_repeated
+from vault.formats.openai_realtime_sound import PIECES, Recording, Sounds, event_in, inside
 from vault.formats.single import MS, Clock, Told, epoch, turn
+from vault.formats.sound import RECORDING_NS
 from vault.formats.source import Source
-from vault.model import Event, Json, Kind, Reading
+from vault.model import Event, Json, Kind, Reading, Segment
 
 NAMES = ("openai-realtime",)
 #: `.jsonl` may be any log.
@@ -38,15 +42,13 @@ _TYPE = re.compile(
     r"conversation\.item|response|rate_limits)\.[a-z_.]+"
 )
 _TIMES = ("ts", "timestamp", "time", "received_at")
-#: Where sound lies in an event, by the event's type.
-_SOUND = {"input_audio_buffer.append", "response.audio.delta", "response.output_audio.delta"}
-_SOUND_KEYS = ("audio", "delta")
 _AGENT = ("response.", "response.output_")
 _SAID_BY_AGENT = {
     f"{agent}{what}.done" for agent in _AGENT for what in ("audio_transcript", "text")
 }
 _HEARD_OF_AGENT = {f"{agent}audio.{what}" for agent in _AGENT for what in ("delta", "done")}
 _HEARD = "conversation.item.input_audio_transcription.completed"
+_ENDED = {"input_audio_buffer.speech_stopped", "input_audio_buffer.committed"}
 _SINCE_MS = 10**11
 
 
@@ -59,6 +61,7 @@ class Item:
     end_ns: int | None = None
     text: str | None = None
     truncated: bool = False
+    sound: Recording | None = None
     data: dict[str, Json] = field(default_factory=dict)
 
 
@@ -82,52 +85,75 @@ def read(source: Source, name: str) -> list[Reading]:
     single.require_file(source, name)
     notes = Notes()
     log = _Log(notes)
-    for row in _rows(source, notes):
-        log.take(row)
+    for place, row in _rows(source, notes):
+        log.take(place, row)
     if not log.events:
         raise BadInput(f"{source.name!a} holds no Realtime event.")
+    log.sounds.end()
     if log.clock.zero_ns is None:
-        notes.add("no-timestamps", "The log has no times; only its order is known.", source.name)
+        text = "The log has no times; only its order is known."
+        if log.sounds.all:
+            text += " Sound is placed by the milliseconds that the service counts."
+        notes.add("no-timestamps", text, source.name)
     note_repeated((event.data.get("event_id") for event in log.events), notes)
-    segments = [
-        turn((i.role, None), i.start_ns, i.end_ns, i.text, i.data, truncated=i.truncated)
-        for i in log.items.values()
-        if i.text is not None or i.start_ns is not None
-    ]
     told = Told(
         external_id=log.session.text("id"),
         zero_ns=log.clock.zero_ns,
-        segments=single.unplaced(segments, notes),
+        segments=single.unplaced(_segments(log), notes),
         events=log.events,
         source={"session": log.session.value},
         kind=Kind.OTHER if log.has_sound else Kind.TRANSCRIPT,
         media_type="application/x-ndjson",
     )
-    return [single.reading(source, name, told, notes)]
+    made = single.reading(source, name, told, notes)
+    if log.sounds.all:
+        made = replace(made, inside=partial(inside, source, log.sounds.all))
+    return [made]
 
 
-def _rows(source: Source, notes: Notes) -> Iterator[dict[str, Json]]:
-    """Every line that is a JSON object; the others are noted and left out."""
+def _segments(log: _Log) -> list[Segment]:
+    """The turns; sound that belongs to none of them is one without words."""
+    named = Counter(item.sound.name for item in log.items.values() if item.sound)
+    unnamed = [sound for sound in log.sounds.all if sound.name not in named]
+    items = [*log.items.values(), *(Item(sound.role, sound=sound) for sound in unnamed)]
+    items = [i for i in items if i.sound or i.text is not None or i.start_ns is not None]
+    made = [_segment(i, alone=i.sound is not None and named[i.sound.name] < 2) for i in items]
+    return sorted(made, key=lambda segment: segment.start_ns) if unnamed else made
+
+
+def _segment(item: Item, *, alone: bool) -> Segment:
+    """A turn; one that is not `alone` in its recording says where that begins."""
+    sound, start, end = item.sound, item.start_ns, item.end_ns
+    if sound is not None and start is None:
+        start, end = sound.start_ns, sound.end_ns if alone else None
+    truncated = item.truncated
+    made = turn((item.role, None), start, end, item.text, item.data, truncated=truncated)
+    if sound is None:
+        return made
+    own = alone and (item.role == "agent" or sound.start_ns == start)
+    placed = {} if alone and sound.start_ns == start else {RECORDING_NS: sound.start_ns}
+    length = sound.duration_ns if own else None
+    return replace(made, decoded_ns=length, file=sound.name, data={**item.data, **placed})
+
+
+def _rows(source: Source, notes: Notes) -> Iterator[tuple[loglines.Place, dict[str, Json]]]:
+    """Every line that is a JSON object, and its place; the others are noted and left out."""
     with io.BufferedReader(source.open(source.name), _LOOK_BYTES) as stream:
-        for number, (_, line) in enumerate(loglines.lines(stream), 1):
+        for number, (place, line) in enumerate(loglines.lines(stream), 1):
             if number > LINES_LIMIT:
                 raise BadInput(f"{source.name!a} has more than {LINES_LIMIT} lines.")
             if line is not None and not line.strip():
                 continue
             value = None if line is None else jsontext.object_in(line)
             if value is not None:
-                yield value
+                yield place, value
             else:
                 notes.add("unreadable-row", f"Line {number} is no JSON object; it is lost.")
 
 
 def _event(value: Json) -> dict[str, Json] | None:
     """The event in a line, with or without a wrapper around it."""
-    if not isinstance(value, dict):
-        return None
-    inner = value.get("event", value)
-    if not isinstance(inner, dict):
-        return None
+    inner = event_in(value) if isinstance(value, dict) else {}
     kind = inner.get("type")
     return inner if isinstance(kind, str) and _TYPE.fullmatch(kind) else None
 
@@ -141,26 +167,25 @@ class _Log:
         self.items: dict[str, Item] = {}
         self.session = Fields({}, "session", notes)
         self.has_sound = False
+        self.sounds = Sounds(notes)
         self._notes = notes
         self._now = 0
 
-    def take(self, row: dict[str, Json]) -> None:
+    def take(self, place: loglines.Place, row: dict[str, Json]) -> None:
         """The next line of the log, in its order."""
         wrapped = isinstance(row.get("event"), dict)
-        inner = row["event"] if wrapped else row
-        event = Fields(inner if isinstance(inner, dict) else {}, "event", self._notes)
+        event = Fields(event_in(row), "event", self._notes)
         kind = event.text("type") or ""
         stated = self.clock.at(_stated(row, self._notes))
         if stated is None and self.clock.zero_ns is None and kind.startswith("input_audio_buffer."):
             stated = event.ns("audio_start_ms", "audio_end_ms", unit_ns=MS)
         self._now = self._now if stated is None else stated
-        self._understand(kind, event)
         data = event.value  # which is taken apart
+        if kind in PIECES:
+            self.sounds.take(kind, event, self._now, place)
+            self.has_sound = self.has_sound or "omitted_bytes" in data
+        self._understand(kind, event)
         data.pop("type", None)
-        if kind in _SOUND:
-            sound = {key: data.pop(key) for key in _SOUND_KEYS if isinstance(data.get(key), str)}
-            data["omitted_bytes"] = sum(len(str(text)) * 3 // 4 for text in sound.values())
-            self.has_sound = self.has_sound or bool(sound)
         if wrapped and isinstance(row.get("direction"), str):
             data["direction"] = row["direction"]
         self.events.append(Event(len(self.events), kind, self._now, data))
@@ -168,28 +193,43 @@ class _Log:
     def _understand(self, kind: str, event: Fields) -> None:
         if kind in {"session.created", "session.updated"}:
             self.session = event.object("session")
+            self.sounds.configured(self.session)
         elif kind.startswith("conversation.item.") and "item" in event.value:
             self._described(event.object("item"))
         elif kind == "input_audio_buffer.speech_started":
             self._item(event, "user").start_ns = self._now
-        elif kind == "input_audio_buffer.speech_stopped":
-            self._item(event, "user").end_ns = self._now
+            self.sounds.interrupted(self._now)
+        elif kind in _ENDED:
+            self._heard(kind, event)
         elif kind == _HEARD:
             item = self._item(event, "user")
             item.text = event.text("transcript")
             item.data |= single.rest(event, "type", "transcript", "item_id", "event_id")
+            item.sound = item.sound or self.sounds.of_user()
         elif kind == "conversation.item.truncated":
             self._item(event, "agent").truncated = True
+            self.sounds.truncated(event.text("item_id") or "", event.ns("audio_end_ms", unit_ns=MS))
         elif kind in _SAID_BY_AGENT:
             self._spoken(event).text = event.text("transcript", "text")
         elif kind in _HEARD_OF_AGENT:
             self._spoken(event)
+
+    def _heard(self, kind: str, event: Fields) -> None:
+        """The user's turn has ended; what came in of the stream until now is its sound."""
+        sound = self.sounds.of_user()
+        if kind != "input_audio_buffer.committed":
+            self._item(event, "user").end_ns = self._now
+        elif sound is None:
+            return
+        item = self._item(event, "user")
+        item.sound = item.sound or sound
 
     def _spoken(self, event: Fields) -> Item:
         """An item of the agent, which now sounds or has just sounded."""
         item = self._item(event, "agent")
         item.start_ns = self._now if item.start_ns is None else item.start_ns
         item.end_ns = self._now
+        item.sound = item.sound or self.sounds.of_agent(event.text("item_id") or "")
         return item
 
     def _described(self, told: Fields) -> None:
