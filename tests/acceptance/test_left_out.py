@@ -18,6 +18,7 @@ from tests.homes import Home
 from tests.unit.test_formats_vcon_envelope import UUID, signer
 from vault import formats
 from vault.errors import BadInput, NotFound, UsageError
+from vault.export.output import inside
 from vault.export.record import Record
 from vault.formats import vcon_envelope
 from vault.formats.vcon_envelope import Envelope
@@ -155,6 +156,12 @@ def test_a_recording_is_not_written_where_its_blobs_cannot_be(
     assert not (tmp_path / "missing").exists()
     assert not (tmp_path / "a.json").exists()
     assert (tmp_path / "blobs").read_text() == "mine"
+    out(room, session, "promptkit", inside(tmp_path, "good/a.json"))
+    for blob in (path for path in tmp_path.glob("good/blobs/**/*") if path.is_file()):
+        inside(tmp_path / "bad", f"{blob.relative_to(tmp_path / 'good')}/folder/mine")
+    with pytest.raises(UsageError, match="is a folder"):
+        out(room, session, "promptkit", tmp_path / "bad/a.json")
+    assert [path for path in tmp_path.glob("bad/**/*") if path.is_file()] == []
 
 
 def test_many_recordings_have_their_blobs_in_folders_of_their_own(
@@ -190,16 +197,22 @@ def test_what_lies_beside_an_encrypted_recording_is_encrypted(
     assert {path.suffix for path in written} == {".age"}
 
 
-def test_what_was_said_here_is_not_in_a_recording_and_that_is_told(
+def test_only_what_a_recording_has_no_place_for_is_told(
     room: Room, fixtures_folder: Path, tmp_path: Path
 ) -> None:
     place = fixtures_folder / "promptkit/pk-dev-interruption/pk-dev-interruption.recording.json"
     session = put(room, place)
     remarks.annotate(room, session, type="comment", key="k", value="v")
+    assert out(room, session, "promptkit", tmp_path / "a.json").warnings == ()
+    remarks.set_title(room, session, "A title")
     made = out(room, session, "promptkit", tmp_path / "a.json")
-    assert [w.text for w in made.warnings] == ["1 annotations: the format has no place for them."]
+    assert [w.text for w in made.warnings] == ["1 titles: the format has no place for them."]
     sound = put(room, recordings.bundle(tmp_path / "b", ["one", "two"]))
     assert codes(out(room, sound, "promptkit", tmp_path / "b.json")) == {"sound-left-out"}
+    talk = put(room, saved(tmp_path / "c", call()))
+    made = out(room, talk, "promptkit", tmp_path / "c.json")
+    strange = [w.text for w in made.warnings if "annotations" in w.text]
+    assert strange == ["3 annotations: the format has no place for them."]
 
 
 def test_an_id_that_could_be_a_path_is_written_as_a_custom_field(

@@ -203,6 +203,29 @@ def test_an_output_never_takes_the_place_of_what_is_no_file(
     assert {path: path.lstat() for path in tmp_path.iterdir()} == before
 
 
+@pytest.mark.parametrize("standing", ["b.wav/deeper/", "sub", "b.wav", "sub/c.wav"])
+def test_an_output_folder_that_has_no_place_for_one_file_takes_none(
+    tmp_path: Path, standing: str
+) -> None:
+    folder = tmp_path / "out"
+    (folder / standing).parent.mkdir(parents=True)
+    (folder / "a.wav").write_bytes(b"before")
+    if standing.endswith("/"):
+        (folder / standing).mkdir()
+    else:
+        os.mkfifo(folder / standing)
+    before = {path: path.lstat() for path in tmp_path.rglob("*")}
+    filling = contextlib.ExitStack()
+    scratch = filling.enter_context(whole_folder(folder, lambda _name: True))
+    for name in ("a.wav", "b.wav", "sub/c.wav", "z.wav"):
+        inside(scratch, name).write_bytes(b"after")
+    with pytest.raises(UsageError):
+        filling.close()
+    after = {path: path.lstat() for path in tmp_path.rglob("*")}
+    assert after.keys() == before.keys()
+    assert (folder / "a.wav").read_bytes() == b"before"
+
+
 def test_an_output_through_a_link_is_written_where_it_leads(tmp_path: Path) -> None:
     (tmp_path / "kept").mkdir()
     file, link = tmp_path / "kept" / "file", tmp_path / "link"

@@ -46,7 +46,8 @@ def whole_folder(path: Path, owns: Callable[[str], bool] | None = None) -> Itera
 
     Files that were in `path` before stay, but for those whose relative name `owns` says is of
     this kind of folder and that are not among the new ones: an earlier export leaves no orphan.
-    Raises `UsageError` where no folder can be, `BackendError` if it cannot be written.
+    Raises `UsageError` where no folder can be, or a file of it has no place there; nothing has
+    moved then. `BackendError` if it cannot be written.
     """
     scratch = _beside(path.absolute())
     try:
@@ -76,6 +77,25 @@ def _expect_place_for_file(path: Path) -> None:
         raise UsageError(f"{path} is neither a file nor a free name.")
 
 
+def expect_room(folder: Path, scratch: Path) -> None:
+    """Raises `UsageError` unless every file of `scratch` can move into `folder`, if that is there.
+
+    To be asked before the first of several outputs moves: all of them do then, or none.
+    """
+    for name in _files_in(scratch):
+        for above in (folder / parent for parent in reversed(name.parents)):
+            if os.path.lexists(above) and not above.is_dir():
+                raise UsageError(f"{above} is no folder, and {name} is to lie in it.")
+        if (folder / name).is_dir():
+            raise UsageError(f"{folder / name} is a folder, and a file of that name is to be made.")
+        if os.path.lexists(folder / name) and not _is_file(folder / name):
+            raise UsageError(f"{folder / name} is neither a file nor a free name.")
+
+
+def _files_in(folder: Path) -> set[Path]:
+    return {p.relative_to(folder) for p in folder.rglob("*") if p.is_file()}
+
+
 def _is_file(path: Path) -> bool:
     """Whether it is a regular file, or a link to one that has a name of its own."""
     real = Path(os.path.realpath(path))
@@ -90,7 +110,8 @@ def _expect_place_for_folder(path: Path) -> None:
 
 
 def _move_into(path: Path, scratch: Path, owns: Callable[[str], bool] | None) -> None:
-    new = {p.relative_to(scratch) for p in scratch.rglob("*") if p.is_file()}
+    expect_room(path, scratch)
+    new = _files_in(scratch)
     for name in new:
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (scratch / name).replace(path / name)

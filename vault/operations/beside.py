@@ -1,4 +1,4 @@
-"""One exported file with what has to lie beside it, which are originals of its session."""
+"""One exported file with what has to lie beside it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from vault.export.output import whole_folder
-from vault.export.record import Order, Record, blocks
+from vault.export.output import expect_room, whole_folder
+from vault.export.record import Order, Record
 from vault.export.writers import Each
 from vault.model import Json
 from vault.operations.delivery import Delivery
@@ -19,18 +19,21 @@ def one(
     """The session as the file at `path`, and the folders beside it with what has to lie there.
 
     What was in those folders stays. Nothing moves into them before the file is whole. Raises
-    `UsageError` where a file has the name of one of them, or `path` is no place for a file.
+    `UsageError`, and nothing has moved, where a file has the name of one of them, a folder that of
+    a file in one of them, or `path` is no place for a file.
     """
     beside: list[dict[str, Json]] = []
     with ExitStack() as stack:
         scratches: dict[str, Path] = {}
         there = path.parent.is_dir()  # if not, the file itself is refused below
-        for name, original in target.beside(record, order) if there else ():
+        for name, blocks in target.beside(record, order) if there else ():
             folder, _, rest = name.partition("/")
             if folder not in scratches:
                 scratches[folder] = stack.enter_context(whole_folder(path.parent / folder))
-            written = delivery.into(scratches[folder], rest, blocks(original))
+            written = delivery.into(scratches[folder], rest, blocks)
             beside.append({**written, "name": str(path.parent / folder / str(written["name"]))})
+        for folder, scratch in scratches.items():
+            expect_room(path.parent / folder, scratch)
         file = delivery.file(target.write(record, order), path, str(path))
     return [file, *beside]
 
@@ -43,8 +46,8 @@ def of_many(
     own = f"{record.id}/" if beside else ""
     name = f"{own}{record.id}.{target.suffix}"
     yield delivery.into(folder, name, target.write(record, order))
-    for rest, original in beside:
-        yield delivery.into(folder, own + rest, blocks(original))
+    for rest, blocks in beside:
+        yield delivery.into(folder, own + rest, blocks)
 
 
 def pattern(target: Each) -> str:
