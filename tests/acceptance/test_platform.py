@@ -90,6 +90,18 @@ def test_each_of_the_nine_formats_is_really_written(home: Home, tmp_path: Path, 
         assert probe.sniff(content) == kind
 
 
+def test_the_page_of_a_call_shows_how_long_the_agent_took_by_its_times(
+    home: Home, tmp_path: Path
+) -> None:
+    session = deposited(home, CALL)
+    home.run("export", session, "--format", "html", "-o", tmp_path / "out.html")
+    page = (tmp_path / "out.html").read_text()
+    found = home.run("analyse", session).document
+    waits = found["conversation_flow"]["response"]["user_to_agent"]
+    assert "Response times over the session, by transport times" in page
+    assert f"median {waits['p50_seconds']:.3g} s" in page
+
+
 @pytest.mark.parametrize("kind", ["html", "docx", "xlsx"])
 def test_what_a_source_states_of_a_call_is_in_its_documents(
     home: Home, tmp_path: Path, kind: str

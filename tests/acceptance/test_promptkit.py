@@ -54,6 +54,14 @@ def test_stereo_has_the_caller_left_and_the_agent_right_each_at_its_time(
         assert side[at : at + length] == expected[:length]
 
 
+def test_the_page_of_a_call_shows_how_fast_it_was_answered(home: Home, tmp_path: Path) -> None:
+    session = deposited(home, CALL / "pk-dev-interruption.recording.json")
+    home.run("export", session, "--format", "html", "-o", tmp_path / "out.html")
+    page = (tmp_path / "out.html").read_text()
+    assert "Response times over the session, stated" in page
+    assert "median 321 ms" in page
+
+
 @pytest.mark.parametrize("kind", ["html", "docx", "xlsx", "txt"])
 def test_what_was_said_of_a_call_is_in_its_documents(home: Home, tmp_path: Path, kind: str) -> None:
     session = deposited(home, CALL / "pk-dev-interruption.recording.json")

@@ -18,7 +18,7 @@ from vault.export import pdf, pictures, reports, story, word
 from vault.export.pages import Document, Facts, Picture, Section, Table, Turns
 from vault.export.record import Record
 from vault.formats.fields import Notes
-from vault.model import Json
+from vault.model import Event, Json
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -70,6 +70,44 @@ def test_response_times_lie_higher_the_longer_they_are() -> None:
     assert "median 1 s" in [e.text for e in root.iter(f"{SVG}text")]
 
 
+def plot(record: Record) -> tuple[str, list[str]]:
+    """What is said of the picture of response times, and the words in it."""
+    *_, found = story.drawn(record)
+    return found.alt, [str(e.text) for e in drawn(found.svg).iter(f"{SVG}text")]
+
+
+def test_response_times_are_drawn_from_what_the_metrics_are_made_of() -> None:
+    events = [
+        Event(0, "message.created", 0, {"Role": "user", "Index": 0}),
+        Event(1, "message.updated", 1, {"Index": 0, "LatencyMs": 9000}),
+        Event(2, "message.created", 2, {"Role": "assistant", "Index": 1}),
+        Event(3, "message.updated", records.SECOND, {"Index": 1, "LatencyMs": 321}),
+    ]
+    alt, words = plot(timed(events=events))
+    assert alt == "Response times over the session, stated, with their median and p95"
+    assert {"median 321 ms", "p95 321 ms"} <= set(words)
+
+
+def test_response_times_that_nobody_states_are_those_between_the_turns() -> None:
+    record = records.record(("One", "Two", "Three", "Four"))
+    user, agent, again, late = record.session.timeline.segments
+    segments = [
+        user,
+        replace(agent, start_ns=user.end_ns + records.SECOND // 2, end_ns=2 * records.SECOND),
+        again,
+        replace(late, start_ns=again.end_ns - 1),  # which overlaps, and so is no wait
+    ]
+    alt, words = plot(timed(segments=segments, events=()))
+    assert "by transport times" in alt
+    assert {"median 500 ms", "p95 500 ms"} <= set(words)
+
+
+def timed(**changes: object) -> Record:
+    session = records.record().session
+    timeline = replace(session.timeline, **changes)  # type: ignore[arg-type]  # fields of it
+    return replace(records.record(), session=replace(session, timeline=timeline))
+
+
 def test_many_responses_are_bars_as_high_as_they_are_many() -> None:
     seconds = [0.1] * 300 + [0.45] * 100 + [1.0]
     root = drawn(pictures.spread(seconds))
@@ -98,7 +136,9 @@ def test_hostile_roles_and_extreme_times_still_draw() -> None:
     for hostile in records.HOSTILE:
         assert drawn(pictures.timeline([replace(turn, role=hostile)], (), 1)) is not None
         assert drawn(pictures.talk_time({hostile: 1e-9}, 1e12)) is not None
-    assert drawn(pictures.latency([(10**18, 1e5), (0, 0.0)], {"p95": 1e5})) is not None
+    for longest in (1e5, 366 * 86_400.0):
+        points = [(10**18, longest), (0, 0.0)]
+        assert drawn(pictures.latency(points, {"p95": longest})) is not None
     assert (
         drawn(pictures.timeline([replace(turn, end_ns=-5)], (), 366 * 86_400 * 10**9)) is not None
     )
@@ -228,6 +268,23 @@ def test_a_compliance_report_has_real_counts_and_says_what_it_cannot() -> None:
 def test_a_performance_report_measures_over_all_sessions() -> None:
     (section,) = made("performance_report", [records.record(), records.record()])
     assert facts(section)["Median"] == "0.420 s"
+    assert len(section.blocks) == 3
+
+
+def test_a_performance_report_says_which_times_are_only_those_between_turns() -> None:
+    session = records.record().session
+    segments = session.timeline.segments
+    later = replace(segments[1], start_ns=segments[0].end_ns + records.SECOND)
+    (section,) = made(
+        "performance_report", [records.record(), timed(segments=[segments[0], later], events=())]
+    )
+    table = next(b for b in section.blocks if isinstance(b, Table))
+    found = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    assert [(f["responses"], f["median s"], f["by"]) for f in found] == [
+        *((1, 0.42, "source"), (1, 1.0, "times"))
+    ]
+    assert facts(section) | {"Responses": 2, "Median": "0.710 s"} == facts(section)
+    assert "estimates" in " ".join(getattr(b, "text", "") for b in section.blocks)
 
 
 def test_a_custom_report_is_put_together_from_sections() -> None:

@@ -10,6 +10,7 @@ from vault.export import pictures, remarks
 from vault.export.captions import who
 from vault.export.pages import Block, Document, Facts, Picture, Section, Table, Text, Turns, brief
 from vault.export.record import Order, Record, measured
+from vault.export.responses import responses
 from vault.export.sheets import Cell
 from vault.export.times import clock
 from vault.model import Event, Json
@@ -84,26 +85,17 @@ def drawn(record: Record) -> Iterator[Picture]:
     two = pictures.talk_time(seconds, silence if isinstance(silence, float) else None)
     if two is not None:
         yield Picture(two, "Talk time: each role's share of the time, and silence")
-    three = pictures.latency(latencies(record), figures(found["latency"]))
+    answered = responses(record)
+    three = pictures.latency(answered.times, figures(answered.figures))
     if three is not None:
-        yield Picture(three, "Response times over the session, with their median and p95")
+        how = "stated" if answered.by == "source" else "by transport times"
+        yield Picture(three, f"Response times over the session, {how}, with their median and p95")
 
 
-def latencies(record: Record) -> list[tuple[int, float]]:
-    """The response times that events state: (offset in ns, seconds)."""
-    found = []
-    for event in record.session.timeline.events:
-        value = event.data.get("latency")
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e6:
-            found.append((event.offset_ns, float(value)))
-    return found
-
-
-def figures(latency: Json) -> Mapping[str, float]:
+def figures(latency: Mapping[str, Json]) -> Mapping[str, float]:
     """The lines of a plot of response times."""
     named = {"median": "p50_seconds", "p95": "p95_seconds"}
-    values = latency if isinstance(latency, dict) else {}
-    return {k: v for k, name in named.items() if isinstance(v := values.get(name), int | float)}
+    return {k: v for k, name in named.items() if isinstance(v := latency.get(name), int | float)}
 
 
 def turns(record: Record) -> Block:

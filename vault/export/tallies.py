@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import statistics
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from vault.export import pictures, story
 from vault.export.pages import Block, Facts, Picture, Section, Table, Text, Turns, brief
 from vault.export.record import Record, measured
+from vault.export.responses import responses
 from vault.export.sheets import Cell
 from vault.export.sums import mapping, most, number, numbers, shared_time
 from vault.export.times import clock
 from vault.export.waiting import Waiting
+from vault.replay import metrics
 
 
 class Tally(Protocol):
@@ -174,43 +176,55 @@ class Performance:
 
     def add(self, record: Record) -> None:
         self.only = None if self.rows else record
-        latency = numbers(measured(record)["latency"])
-        self.all_seconds += [seconds for _, seconds in story.latencies(record)]
+        latency, answered = numbers(measured(record)["latency"]), responses(record)
+        self.all_seconds += [seconds for _, seconds in answered.times]
         first = latency.get("time_to_first_byte_seconds")
         self.first_bytes += [] if first is None else [first]
         kinds = (e.type for e in record.session.timeline.events)
         self.tools.update(kind for kind in kinds if kind.startswith(("tool_", "tool.")))
-        names = (*("count", "avg_seconds", "p50_seconds", "p95_seconds"),)
-        more = ("time_to_first_byte_seconds", "interrupt_response_seconds")
-        self.rows.append((record.name, *(latency.get(name) for name in (*names, *more))))
+        found = numbers(answered.figures)
+        self.rows.append(
+            (
+                record.name,
+                *(found.get(n) for n in ("count", "avg_seconds", "p50_seconds", "p95_seconds")),
+                answered.by if answered.times else None,
+                first,
+                latency.get("interrupt_response_seconds"),
+            )
+        )
 
     def sections(self) -> Iterator[Section]:
-        ranked = sorted(self.all_seconds)
-        p95 = ranked[min(len(ranked) - 1, -(-95 * (len(ranked) - 1) // 100))] if ranked else None
+        found = numbers(metrics.summed(self.all_seconds))
         facts: list[tuple[str, Cell]] = [
-            ("Responses", len(ranked)),
-            ("Average", statistics.fmean(ranked) if ranked else None),
-            ("Median", statistics.median(ranked) if ranked else None),
-            ("p95", p95),
+            ("Responses", len(self.all_seconds)),
+            ("Average", found.get("avg_seconds")),
+            ("Median", found.get("p50_seconds")),
+            ("p95", found.get("p95_seconds")),
             ("First byte", statistics.fmean(self.first_bytes) if self.first_bytes else None),
         ]
         blocks: list[Block] = [
             Facts([(k, f"{v:.3f} s" if isinstance(v, float) else v) for k, v in facts])
         ]
-        blocks += self._picture(ranked, p95)
-        columns = ("name", "responses", "avg s", "median s", "p95 s", "first byte s", "interrupt s")
-        blocks.append(Table("latency", columns, self.rows))
+        blocks += self._picture(story.figures(found))
+        columns = ("name", "responses", "avg s", "median s", "p95 s", "by", "first byte s")
+        blocks.append(Table("latency", (*columns, "interrupt s"), self.rows))
+        if "times" in (row[5] for row in self.rows):
+            text = (
+                "By times are estimates: from the end of a user's turn to the begin of the agent's "
+                "next one, by transport times, where the source states no response times."
+            )
+            blocks.append(Text(text, note=True))
         if self.tools:
             blocks.append(most("tool event", self.tools))
         yield Section("Performance", blocks)
 
-    def _picture(self, ranked: list[float], p95: float | None) -> Iterator[Picture]:
+    def _picture(self, lines: Mapping[str, float]) -> Iterator[Picture]:
         """Of one session when each response came, of several how many took how long."""
         if self.only is None:
-            plot, caption = pictures.spread(ranked), "Responses by how long they took"
+            plot = pictures.spread(self.all_seconds)
+            caption = "Responses by how long they took"
         else:
-            lines = {} if p95 is None else {"median": statistics.median(ranked), "p95": p95}
-            plot = pictures.latency(story.latencies(self.only), lines)
+            plot = pictures.latency(responses(self.only).times, lines)
             caption = "Response times over the session, with median and p95"
         if plot is not None:
             yield Picture(plot, caption)

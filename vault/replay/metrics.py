@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from vault.model import Event, Json, Segment, Timeline
 
@@ -51,20 +51,31 @@ def latency(events: Sequence[Event]) -> dict[str, Json]:
     first byte is the first response time; interrupt response the shortest time from a
     `user_interrupt` to the next `agent_stop_speaking` in the source's order.
     """
-    stated = list(_stated(events))
-    ranked = sorted(stated)
-    last = len(ranked) - 1
+    found = [seconds for _, seconds in stated(events)]
     return {
-        "count": len(ranked),
-        "avg_seconds": sum(stated) / len(stated) if stated else None,
-        "p50_seconds": statistics.median(ranked) if ranked else None,
-        "p95_seconds": ranked[min(last, math.ceil(0.95 * last))] if ranked else None,
-        "time_to_first_byte_seconds": stated[0] if stated else None,
+        **summed(found),
+        "time_to_first_byte_seconds": found[0] if found else None,
         "interrupt_response_seconds": _interrupt_response(events),
     }
 
 
-def _stated(events: Iterable[Event]) -> Iterable[float]:
+def summed(seconds: Sequence[float]) -> dict[str, Json]:
+    """`count, avg_seconds, p50_seconds, p95_seconds` of some times, as `latency` has them."""
+    ranked = sorted(seconds)
+    last = len(ranked) - 1
+    return {
+        "count": len(ranked),
+        "avg_seconds": sum(seconds) / len(seconds) if seconds else None,
+        "p50_seconds": statistics.median(ranked) if ranked else None,
+        "p95_seconds": ranked[min(last, math.ceil(0.95 * last))] if ranked else None,
+    }
+
+
+def stated(events: Iterable[Event]) -> Iterator[tuple[int, float]]:
+    """The response times that events state, in their order: (offset of the event in ns, seconds).
+
+    An event's `latency` is in seconds.
+    """
     answers: set[int] = set()
     for event in events:
         value, scale = event.data.get("latency"), 1
@@ -79,7 +90,7 @@ def _stated(events: Iterable[Event]) -> Iterable[float]:
             and not isinstance(value, bool)
             and 0 <= value <= _YEAR_SECONDS * scale
         ):
-            yield value / scale
+            yield event.offset_ns, value / scale
 
 
 def _interrupt_response(events: Sequence[Event]) -> float | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from vault.model import Json, Segment
+from vault.model import Json, Segment, Timeline
 from vault.replay import metrics
 from vault.replay.analysis.session import (
     SECOND_NS,
+    Options,
     Session,
     Turn,
     mean,
@@ -85,12 +86,28 @@ def analyse(session: Session) -> dict[str, Json]:
     )
 
 
+def answers(timeline: Timeline) -> list[tuple[int, int]]:
+    """When the agent began to answer the user, and how long that took: (offset, wait), in ns."""
+    turns = Session(timeline, None, (), {}, Options()).turns
+    asked = "user", "agent"
+    return [
+        (after.start_ns, wait)
+        for before, after, wait in _waits(turns)
+        if wait >= 0 and (before.role, after.role) == asked
+    ]
+
+
+def _waits(turns: Sequence[Turn]) -> Iterator[tuple[Turn, Turn, int]]:
+    """Every turn with the one that follows it, and how long (ns) until then."""
+    return ((before, after, after.start_ns - before.end_ns) for before, after in pairwise(turns))
+
+
 def _responses(turns: Sequence[Turn]) -> dict[str, Json]:
     """By `role_to_role`: the waits, and how many came before the other had ended."""
     waits: dict[str, list[int]] = {"user_to_agent": [], "agent_to_user": []}
     early: Counter[str] = Counter()
-    for before, after in pairwise(turns):
-        kind, wait = f"{before.role}_to_{after.role}", after.start_ns - before.end_ns
+    for before, after, wait in _waits(turns):
+        kind = f"{before.role}_to_{after.role}"
         if wait < 0:
             early[kind] += 1
         waits.setdefault(kind, [])
