@@ -399,9 +399,9 @@ class TestOpen:
     ) -> None:
         store = open_store(f"file://{path}", home=tmp_path)
         assert list(tmp_path.iterdir()) == []
-        with pytest.raises(BackendError, match="strongroom init"):
+        with pytest.raises(BackendError, match="is its disk mounted"):
             store.put("k", [b"x"])
-        with pytest.raises(BackendError, match="strongroom init"):
+        with pytest.raises(BackendError, match="is its disk mounted"):
             list(store.versions())
         store.create()
         store.create()

@@ -63,7 +63,7 @@ class TestRefusals:
             ("405 No", "MethodNotAllowed", "nonsense", False),
             ("400 Bad", "AuthorizationHeaderMalformed", "in this region; check", False),
             ("301 There", "PermanentRedirect", "at this address", False),
-            ("404 No", "NoSuchBucket", "`strongroom init` makes it", False),
+            ("404 No", "NoSuchBucket", "no such bucket; check its name", False),
             ("400 Bad", "SomethingElse", "its own log says why", False),
             ("503 Busy", "SlowDown", "try again later", True),
             ("429 Busy", "TooManyRequests", "try again later", True),

@@ -11,7 +11,7 @@ from typing import cast
 
 import pytest
 
-from tests import servers
+from tests import recordings, servers
 from tests.homes import Home, made
 from vault.catalogue import open_catalogue
 from vault.kms import open_kms
@@ -131,3 +131,18 @@ def test_a_damaged_catalogue_is_not_well(home: Home) -> None:
         database.write(random.Random(3).randbytes(8 * 4096))
     assert "damaged" in home.run("list", code=6).err
     assert "damaged" in wrong(home)["catalogue-readable"]
+
+
+def test_what_is_not_mounted_is_told_from_what_was_never_there(home: Home, tmp_path: Path) -> None:
+    for name, verb in (
+        ("objects", ("fixity",)),
+        ("keyring.json", ("fixity",)),
+        ("keyring.json", ("show", "no-such-session")),
+        ("keyring.json", ("deposit", recordings.recording(tmp_path / "a.wav"))),
+    ):
+        (home.folder / name).rename(tmp_path / "away")
+        told = home.run(*verb, code=6).err
+        (tmp_path / "away").rename(home.folder / name)
+        assert "is its disk mounted? If it is lost, restore it" in told
+        assert "init" not in told
+    home.run("show", "no-such-session", code=3)

@@ -121,7 +121,10 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _absent(path: Path) -> str:
-    return f"There is no keyring at {path}: run `strongroom init`, or restore it from a backup."
+    return (
+        f"There is no keyring at {path}: is its disk mounted? If it is lost, restore it from a "
+        "backup; nothing opens without it."
+    )
 
 
 def _encoded(contents: Contents) -> bytes:

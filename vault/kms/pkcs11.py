@@ -167,8 +167,8 @@ class Pkcs11:
         roots = self._roots(session)
         if not roots:
             raise NotFound(
-                f"The token {self._token} has no key {self._label}/v1: check the URL, or make it "
-                "with `strongroom init`."
+                f"The token {self._token} has no key {self._label}/v1: check the URL. If it is "
+                "lost, restore it from a backup; nothing opens without it."
             )
         return roots
 

@@ -182,7 +182,7 @@ class Transit:
         if isinstance(error, exceptions.InvalidPath) or "key not found" in said:
             return NotFound(
                 f"There is no transit key {self._mount}/{self._key} at {self._server}: check the "
-                "URL, or make it with `strongroom init`."
+                "URL. If it is lost, restore it from a backup; nothing opens without it."
             )
         if isinstance(error, _UNAVAILABLE):
             return BackendError(f"{self._server} is unavailable.", retryable=True)

@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any
 
 from policies.model import CLASSES
-from vault.errors import NotFound, Refused, UsageError
+from vault.errors import BackendError, NotFound, Refused, UsageError
 from vault.model import Compartment
 from vault.operations.spelling import normalise
 from vault.ports import Buffer, Catalogue, Clock, KeyManagement, Transaction
@@ -141,7 +141,11 @@ class Keys:
     def _tenant_root(self) -> bytes:
         if self._tenant_row is None:
             self._tenant_row = self.active(TENANT_BUCKET)
-        return self._unwrapped(self._tenant_row)
+        try:
+            return self._unwrapped(self._tenant_row)
+        except NotFound as error:
+            # No session was asked for yet: it is the archive that cannot be opened.
+            raise BackendError(str(error)) from error
 
     # --- rotation --------------------------------------------------------------------------
 

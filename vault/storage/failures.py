@@ -29,7 +29,7 @@ _FULL = "it is full; make room, or raise its quota"
 _ELSEWHERE = "it is not at this address or in this region; check both"
 #: What to do, by the store's word. Source: Amazon S3, MinIO and Ceph, lists of error codes.
 _ADVICE = {
-    "NoSuchBucket": "there is no such bucket; `strongroom init` makes it",
+    "NoSuchBucket": "there is no such bucket; check its name, or restore it",
     **dict.fromkeys(("RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"), _CLOCK),
     **dict.fromkeys(("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"), _EXPIRED),
     **dict.fromkeys(("QuotaExceeded", "XMinioStorageFull"), _FULL),

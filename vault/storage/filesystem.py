@@ -264,7 +264,10 @@ class FileStore:
     def _present(self) -> None:
         """Fails for a folder that is not there: one that is not mounted must not look empty."""
         if self._unfinished.is_symlink() or not self._unfinished.is_dir():
-            raise BackendError(f"There is no store in {self.url}: run `strongroom init` first.")
+            raise BackendError(
+                f"There is no store in {self.url}: is its disk mounted? If it is lost, restore it "
+                "from a backup."
+            )
 
 
 def _written(file: int, blocks: Iterable[Buffer]) -> tuple[int, bytes]:
