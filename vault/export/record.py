@@ -11,7 +11,7 @@ from typing import Any
 from vault.formats.fields import Notes
 from vault.formats.promptkit_writer import Options
 from vault.formats.vcon_envelope import Envelope
-from vault.model import Json, Original, Part, Reading, Warn
+from vault.model import Annotation, Json, Original, Part, Reading, Warn
 from vault.replay import metrics
 
 _BLOCK_BYTES = 1 << 18
@@ -23,7 +23,8 @@ class Record:
 
     `session` is what its source said, as when it was read; its originals open to verified
     bytes. `parts` are all that is stored of it, `warnings` all that was noticed, `analyses`
-    what `vault.replay.analysis` makes of it.
+    what `vault.replay.analysis` makes of it. `said` are all annotations, also those that hold no
+    more; only where what came may go out as it is.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Record:
     parts: Sequence[Part] = ()
     warnings: Sequence[Warn] = ()
     analyses: Callable[[], Mapping[str, Json]] = dict
+    said: Sequence[Annotation] = ()
 
     @property
     def name(self) -> str:

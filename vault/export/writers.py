@@ -9,12 +9,11 @@ from functools import partial
 from typing import TypeAlias
 
 from vault.errors import UsageError
-from vault.export import audio, bundle, captions, foreign, story, structured, tables
+from vault.export import audio, bundle, captions, foreign, promptkit, story, structured, tables
 from vault.export.record import Order, Record
 from vault.export.vcon import vcon
 from vault.formats.scenario_write import OWNED
 from vault.media.mix import CONTAINERS
-from vault.model import Original
 
 Blocks: TypeAlias = Iterator[bytes]
 
@@ -31,13 +30,13 @@ class Whole:
 class Each:
     """One file for each session; several sessions make a folder of them.
 
-    `beside` are originals that have to lie beside it, under relative names that `owns` matches.
+    `beside` are files that have to lie beside it, under relative names that `owns` matches.
     Raises `NotFound` for a session that has nothing of the kind.
     """
 
     suffix: str
     write: Callable[[Record, Order], Blocks]
-    beside: Callable[[Record, Order], Iterator[tuple[str, Original]]] = foreign.alone
+    beside: Callable[[Record, Order], Iterator[tuple[str, Blocks]]] = foreign.alone
     owns: re.Pattern[str] = re.compile("(?!)")
 
 
@@ -94,8 +93,8 @@ WRITERS: Mapping[str, Writer] = {
     "vtt": Each("vtt", captions.vtt_file),
     **{c: Each(c, partial(_sound, container=c)) for c in CONTAINERS},
     "vcon": Each("vcon", vcon),
-    "promptkit": Each("json", foreign.promptkit_json, foreign.media, foreign.MEDIA),
-    "promptkit-jsonl": Each("jsonl", foreign.promptkit_jsonl, foreign.media, foreign.MEDIA),
+    "promptkit": Each("json", promptkit.promptkit_json, promptkit.media, promptkit.MEDIA),
+    "promptkit-jsonl": Each("jsonl", promptkit.promptkit_jsonl, promptkit.media, promptkit.MEDIA),
     "voicemode": Each("jsonl", foreign.voicemode),
     "scenario": Tree(OWNED, foreign.scenario),
 }

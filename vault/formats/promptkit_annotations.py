@@ -8,7 +8,8 @@ the same id. All of them are kept: which ones hold is for the player to say.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from vault.errors import BadInput
 from vault.formats import jsontext
@@ -21,6 +22,12 @@ _WHERE = {
     "turn": ("turn_index", "turn_index"),
     "message": ("message_index", "message_index"),
 }
+#: The types that PromptKit knows.
+TYPES = frozenset(("score", "label", "comment", "flag", "metric", "assertion", "ground_truth"))
+#: An instant that nothing is said of, as Go writes it.
+UNUSED = "0001-01-01T00:00:00Z"
+#: What a line says of a deletion, beside the annotation.
+_DELETION = ("deleted_at", "deleted_by")
 _OWN = {"id", "type", "key", "value", "version", "previous_id", "target"}
 
 
@@ -89,3 +96,84 @@ def _where(kind: str, named: dict[str, Json], start_ns: int | None) -> dict[str,
         if ends[0] is not None and ends[1] is not None:
             return {"start_ns": ends[0] - start_ns, "end_ns": ends[1] - start_ns}
     return {}
+
+
+def write(
+    annotations: Iterable[Annotation],
+    session_id: str,
+    instant: Callable[[int], str],
+    numbers: Mapping[int, int],
+    known: Mapping[str, bool],
+) -> Iterator[bytes]:
+    """The lines of annotations, each version one, a deletion one more after what it deletes.
+
+    `instant` writes an offset (ns) as the session's instant, `numbers` is what an event's number
+    became where that is another now, `known` the ids that were written before and whether as
+    deleted: of those only a deletion that is new is written.
+    """
+    for annotation in annotations:
+        made = _stated(annotation, session_id, instant, numbers)
+        if annotation.id not in known:
+            yield _dump({"annotation": made})
+        if annotation.deleted and not known.get(annotation.id):
+            when = {key: annotation.data[key] for key in _DELETION if key in annotation.data}
+            yield _dump({"annotation": made, "deleted": True, **when})
+
+
+def _stated(
+    annotation: Annotation,
+    session_id: str,
+    instant: Callable[[int], str],
+    numbers: Mapping[int, int],
+) -> dict[str, Json]:
+    made: dict[str, Json] = {
+        "id": annotation.id,
+        "type": annotation.type,
+        "session_id": session_id,
+        "target": _target(annotation, instant, numbers),
+        "key": annotation.key,
+        "value": _valued(annotation.type, annotation.value),
+        "created_at": UNUSED,
+    }
+    taken = {*made.keys() - {"created_at"}, *_DELETION}
+    made |= {key: value for key, value in annotation.data.items() if key not in taken}
+    made["version"] = annotation.version
+    if annotation.previous_id is not None:
+        made["previous_id"] = annotation.previous_id
+    return made
+
+
+def _target(
+    annotation: Annotation, instant: Callable[[int], str], numbers: Mapping[int, int]
+) -> dict[str, Json]:
+    """What it is about: as its source said it, else as PromptKit says what is known here."""
+    made: dict[str, Json] = {"type": annotation.target, "start_time": UNUSED, "end_time": UNUSED}
+    if isinstance(stated := annotation.data.get("target"), dict):
+        return made | stated
+    for key, value in annotation.where.items():
+        if key in {"start_ns", "end_ns"} and isinstance(value, int):
+            made[f"{key.removesuffix('_ns')}_time"] = instant(value)
+        elif key == "seq" and isinstance(value, int):
+            made["event_sequence"] = numbers.get(value, value)
+        else:
+            made[key] = value
+    return made
+
+
+def _valued(kind: str, value: Json) -> Json:
+    """A value in the object that PromptKit has for it; what fits nowhere in it, as its text."""
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, bool):
+        return {"passed" if kind == "assertion" else "flag": value}
+    if isinstance(value, int | float):
+        return {"score": value}
+    if isinstance(value, str):
+        return {"text" if kind == "comment" else "label": value}
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return {"labels": value}
+    return {"text": json.dumps(value)}
+
+
+def _dump(line: Mapping[str, Json]) -> bytes:
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"

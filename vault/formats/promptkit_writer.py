@@ -36,6 +36,8 @@ _TYPES = {
     "audio.input": "*events.AudioEventData",
     "audio.output": "*events.AudioEventData",
 }
+#: The number of an event that is made here, until all have their own.
+_MADE = -1
 #: What `odd` says of an event that is no field of it.
 _MARKS = {"wrapped", "extra", "empty"}
 
@@ -133,19 +135,14 @@ def write_lines(reading: Reading, options: Options | None = None) -> Iterator[by
 
 
 def _recording(reading: Reading, options: Options) -> _Written:
-    start_text = reading.source.get("start_time")
-    start_ns = known_instant(start_text)
-    zone: timezone = UTC
-    if start_ns is not None and isinstance(start_text, str):
-        zone = zone_of(start_text)
-    else:
-        start_ns = instants.from_datetime(reading.started_at) if reading.started_at else 0
+    start_ns, zone = _start(reading)
     envelopes = _envelopes(reading)
     if envelopes is not None:
         events: Sequence[Event] = reading.timeline.events
     else:
-        session_id = reading.external_id or "session"
-        envelopes, events = Envelopes({"session_id": session_id}, dict(_TYPES)), _events(reading)
+        envelopes = Envelopes({"session_id": session_id(reading)}, dict(_TYPES))
+        found = enumerate(_events(reading), 1)
+        events = [Event(number, e.type, e.offset_ns, e.data) for number, e in found]
     last_ns = max((event.offset_ns for event in events), default=0)
     duration_ns = last_ns if reading.duration_ns is None else reading.duration_ns
     metadata: dict[str, Json] = {
@@ -161,6 +158,34 @@ def _recording(reading: Reading, options: Options) -> _Written:
     metadata |= _stated(reading) | _chosen(options) | {"event_count": len(events)}
     around = {k: v for k, v in _around(reading).items() if k not in {"metadata", "events", "type"}}
     return _Written(metadata, around, events, envelopes, start_ns, zone, Pieces(reading.originals))
+
+
+def session_id(reading: Reading) -> str:
+    """The id that a recording has: of one that came from PromptKit its own, if that is no path."""
+    stated = _stated(reading).get("session_id")
+    return stated if isinstance(stated, str) else reading.external_id or "session"
+
+
+def instant(reading: Reading, offset_ns: int) -> str:
+    """An offset in the session as the recording writes instants."""
+    start_ns, zone = _start(reading)
+    return instants.write(start_ns + offset_ns, zone)
+
+
+def numbers(reading: Reading) -> dict[int, int]:
+    """What the number of each event becomes in the recording, where that is another."""
+    if reading.format == "promptkit":
+        return {}
+    return {e.seq: n for n, e in enumerate(_events(reading), 1) if e.seq != _MADE}
+
+
+def _start(reading: Reading) -> tuple[int, timezone]:
+    """When the session began, in nanoseconds since 1970, and the zone it is written in."""
+    stated = reading.source.get("start_time")
+    start_ns = known_instant(stated)
+    if start_ns is not None and isinstance(stated, str):
+        return start_ns, zone_of(stated)
+    return instants.from_datetime(reading.started_at) if reading.started_at else 0, UTC
 
 
 def _envelopes(reading: Reading) -> Envelopes | None:
@@ -204,8 +229,11 @@ def _chosen(options: Options) -> dict[str, Json]:
 
 
 def _events(reading: Reading) -> list[Event]:
-    """The events of a session of another format: its start, its own events, and its turns."""
-    found = [Event(0, "conversation.started", 0, {"SystemPrompt": ""})]
+    """The events of a session of another format: its start, its own events, and its turns.
+
+    In the order of time; those that it did not have are `_MADE`.
+    """
+    found = [Event(_MADE, "conversation.started", 0, {"SystemPrompt": ""})]
     found += reading.timeline.events
     spoken = 0
     for segment in reading.timeline.segments:
@@ -214,7 +242,7 @@ def _events(reading: Reading) -> list[Event]:
             found.append(_message(segment, spoken))
             spoken += 1
     found.sort(key=lambda event: event.offset_ns)
-    return [Event(n, e.type, e.offset_ns, e.data) for n, e in enumerate(found, 1)]
+    return found
 
 
 def _turn(segment: Segment) -> list[Event]:
@@ -237,7 +265,7 @@ def _turn(segment: Segment) -> list[Event]:
         "chunk_index": 0,
         "is_final": True,
     }
-    return [Event(0, f"audio.{track}", segment.start_ns, data)]
+    return [Event(_MADE, f"audio.{track}", segment.start_ns, data)]
 
 
 def _message(segment: Segment, index: int) -> Event:
@@ -249,7 +277,7 @@ def _message(segment: Segment, index: int) -> Event:
         "ToolCalls": None,
         "ToolResult": None,
     }
-    return Event(0, MESSAGE, segment.start_ns, data)
+    return Event(_MADE, MESSAGE, segment.start_ns, data)
 
 
 def _dump(value: Json) -> bytes:

@@ -109,7 +109,8 @@ def record(opened: Opened) -> Record:
     row, metadata, timeline = opened.row, opened.metadata(), opened.timeline()
     made = {a.id: a for a in metadata.annotations}
     own = [a for a in timeline.annotations if a.id not in made]
-    timeline = replace(timeline, annotations=newest([*own, *made.values()]))
+    said = (*own, *made.values())
+    timeline = replace(timeline, annotations=newest(said))
     session = Reading(
         format=row.format,
         external_id=metadata.external_id,
@@ -141,6 +142,7 @@ def record(opened: Opened) -> Record:
         parts=tuple(opened.parts),
         warnings=tuple(opened.warnings()),
         analyses=partial(_analyses, opened, timeline),
+        said=said,
     )
 
 

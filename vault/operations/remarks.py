@@ -57,13 +57,14 @@ def annotate(
     target: str = "session",
     where: Mapping[str, Json] | None = None,
 ) -> Annotation:
-    """Add an annotation.
+    """Add an annotation, with the id of who makes it and when in its `data`.
 
     Raises `UsageError` for a type, a target or a place that no session has, `NotFound` for an
     event, a turn or a message that this one has not.
     """
+    said, place = _signed(room, "created"), dict(where or {})
     made = rules.checked(
-        Annotation(new_id(), type, key, value, target=target, where=dict(where or {}))
+        Annotation(new_id(), type, key, value, target=target, where=place, data=said)
     )
     timeline = retrieve.Opened(room, retrieve.session(room, session_id)).timeline()
     if not _is_there(timeline, made):
@@ -91,7 +92,12 @@ def correct(room: Room, session_id: str, annotation_id: str, value: Json) -> Ann
 
     Raises `NotFound` for one that does not hold any more: what replaced it is corrected instead.
     """
-    return _instead(room, session_id, annotation_id, lambda a: rules.corrected(a, new_id(), value))
+
+    def how(found: Annotation) -> Annotation:
+        made = rules.corrected(found, new_id(), value)
+        return replace(made, data={**made.data, **_signed(room, "created")})
+
+    return _instead(room, session_id, annotation_id, how)
 
 
 def delete(room: Room, session_id: str, annotation_id: str) -> Annotation:
@@ -99,7 +105,17 @@ def delete(room: Room, session_id: str, annotation_id: str) -> Annotation:
 
     Raises `NotFound` for one that does not hold any more.
     """
-    return _instead(room, session_id, annotation_id, rules.deleted)
+
+    def how(found: Annotation) -> Annotation:
+        gone = rules.deleted(found)
+        return replace(gone, data={**gone.data, **_signed(room, "deleted")})
+
+    return _instead(room, session_id, annotation_id, how)
+
+
+def _signed(room: Room, what: str) -> dict[str, Json]:
+    """When something was done and by whom: the actor's id, which is no name."""
+    return {f"{what}_at": room.clock.now().isoformat(), f"{what}_by": room.actor.id}
 
 
 def _instead(
