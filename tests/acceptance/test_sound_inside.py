@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import base64
 import gzip
 import json
 import wave
@@ -199,6 +200,24 @@ def test_the_sound_of_a_realtime_log_is_heard_measured_and_kept_without_its_word
     loud = [any(heard["full"][round((t + 0.05) * 24_000) * 2 :][:4800]) for t in turns]
     assert all(loud)
     assert not any(heard["full"][: round(1.996 * 24_000) * 2])
+
+
+@pytest.mark.skipif(not OTHER.is_dir(), reason="the real recordings are not beside this")
+@pytest.mark.parametrize("level", ["full", "audio_only"])
+def test_the_sound_of_a_vendors_document_is_heard_and_kept_without_it(
+    home: Home, tmp_path: Path, level: str
+) -> None:
+    place = OTHER / "elevenlabs/post_call_audio.json"
+    (one,) = home.run("deposit", place, "--privacy-level", level).document["sessions"]
+    assert "inline-audio" not in {warning["code"] for warning in one["warnings"]}
+    found = parts(home, one["id"])
+    assert found["full_audio.mp3"] == found["playback/full_audio.mp3.opus"] == "derived"
+    assert (place.name in found) == (level == "full")
+    given = base64.b64decode(json.loads(place.read_bytes())["data"]["full_audio"])
+    home.run("fetch", one["id"], "--part", "full_audio.mp3", "-o", tmp_path / "inside.mp3")
+    assert (tmp_path / "inside.mp3").read_bytes() == given
+    with wave.open(str(exported(home, one["id"], tmp_path / "call.wav"))) as opened:
+        assert opened.getnframes() > opened.getframerate()
 
 
 # --- packed, or without a header -----------------------------------------------------------

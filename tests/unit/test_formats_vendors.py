@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from tests.unit.test_formats_scenario import codes, read, wav
 from vault import formats
 from vault.errors import BadInput
 from vault.formats.documents import VENDORS, Vendor
+from vault.formats.sound import sound
 from vault.model import Json, Kind
 from vault.replay.metrics import measure
 
@@ -76,7 +78,16 @@ def document(place: Path, value: Json, name: str = "call.json") -> Path:
             "xyz",
             ["user123"],
         ),
-        ("elevenlabs/post_call_audio.json", "elevenlabs", "abc", None, None, "", "xyz", []),
+        (
+            "elevenlabs/post_call_audio.json",
+            "elevenlabs",
+            "abc",
+            datetime(2025, 2, 14, 12, 48, 39, tzinfo=UTC),
+            None,
+            "",
+            "xyz",
+            [],
+        ),
         (
             "contact_lens/analysis.json",
             "contact-lens",
@@ -179,11 +190,36 @@ def test_elevenlabs_turns_have_whole_seconds_and_no_end() -> None:
 
 
 @needs_documents
-def test_sound_inside_a_document_is_neither_text_nor_a_recording() -> None:
-    reading = read(REAL / "elevenlabs/post_call_audio.json")
+def test_sound_inside_a_document_is_taken_out_byte_for_byte() -> None:
+    place = REAL / "elevenlabs/post_call_audio.json"
+    reading = read(place)
     assert [o.kind for o in reading.originals] == [Kind.OTHER]
-    assert codes(reading) == [("inline-audio", None)]
     assert "full_audio" not in reading.source
+    assert reading.inside is not None
+    (found,) = reading.inside()
+    given = base64.b64decode(json.loads(place.read_bytes())["data"]["full_audio"])
+    assert found.open().read() == given
+    assert (found.name, found.kind, found.size_bytes) == ("full_audio.mp3", Kind.AUDIO, len(given))
+    assert (found.media_type, sound(found).container) == ("audio/mpeg", "mp3")
+
+
+@needs_documents
+def test_a_call_of_which_only_the_sound_is_sent_began_when_that_was_sent_or_before() -> None:
+    reading = read(REAL / "elevenlabs/post_call_audio.json")
+    assert reading.started_at == datetime.fromtimestamp(1739537319, UTC)
+    assert codes(reading) == [("assumed-start", None)]
+
+
+@pytest.mark.parametrize("said", ["bm8gc291bmQ=", "no base64", 7])
+def test_what_should_be_sound_in_a_document_and_is_none_is_told_of(
+    tmp_path: Path, said: Json
+) -> None:
+    data = {"agent_id": "a", "conversation_id": "c", "full_audio": said}
+    place = tmp_path / "call.json"
+    place.write_text(json.dumps({"type": "post_call_audio", "data": data}))
+    reading = read(place)
+    assert (reading.inside, codes(reading)) == (None, [("inline-audio", None)])
+    assert [o.kind for o in reading.originals] == [Kind.OTHER]
 
 
 @needs_documents

@@ -8,13 +8,15 @@
         full_audio: MP3 in base64, in `post_call_audio` alone
 
 No turn says when it ends. The turn metrics time single services, not the whole answer, so
-they become events and no latency.
+they become events and no latency. The webhook with the sound says nothing of the call but its
+ids, and when it was sent: that, less the length of the call where it is known, is its start.
 
 Source: elevenlabs.io documentation, post-call webhooks.
 """
 
 from __future__ import annotations
 
+from vault.formats import enclosed
 from vault.formats.fields import KNOWN_ROLES, Fields
 from vault.formats.rows import Flag, Number, Rows, Shape, Text, Value, Word
 from vault.formats.single import Told, rest, unplaced
@@ -41,15 +43,14 @@ def tell(document: Fields) -> Told:
     """What the conversation says; offset 0 is its stated start."""
     data = document.object("data") if "data" in document.value else document
     metadata = data.object("metadata")
-    inline = "full_audio" in data.value
-    if inline:
-        document.notes.add("inline-audio", "The recording lies in the document and stays there.")
+    above = ("data",) if data is not document else ()
+    length = metadata.ns("call_duration_secs")
     segments, events = _turns(data)
     return Told(
         external_id=data.text("conversation_id"),
-        zero_ns=metadata.epoch_ns("start_time_unix_secs"),
+        zero_ns=_start(document, metadata, length or 0),
         unit="s",
-        duration_ns=metadata.ns("call_duration_secs"),
+        duration_ns=length,
         segments=unplaced(segments, document.notes),
         events=events,
         metrics={"cost": metadata.value["cost"]} if metadata.value.get("cost") is not None else {},
@@ -60,8 +61,20 @@ def tell(document: Fields) -> Told:
         agent=data.text("agent_id"),
         subjects=[data.text("user_id"), metadata.object("phone_call").text("external_number")],
         elsewhere=data.value.get("has_audio") is True,
-        kind=Kind.OTHER if inline else Kind.TRANSCRIPT,
+        inside=enclosed.find(data, *above, "full_audio"),
+        kind=Kind.OTHER if "full_audio" in data.value else Kind.TRANSCRIPT,
     )
+
+
+def _start(document: Fields, metadata: Fields, length_ns: int) -> int | None:
+    """When the call began, or the latest that it can have begun (ns since 1970)."""
+    stated = metadata.epoch_ns("start_time_unix_secs")
+    sent = document.epoch_ns("event_timestamp") if stated is None else None
+    if sent is None:
+        return stated
+    text = "Nobody says when it began; that is reckoned from when the document was sent."
+    document.notes.add("assumed-start", text)
+    return max(0, sent - length_ns)
 
 
 class _Turn(Shape):

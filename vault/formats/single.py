@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import PurePosixPath
 
 from vault.errors import BadInput
-from vault.formats import content
+from vault.formats import content, enclosed
 from vault.formats.fields import NS_LIMIT, Fields, Notes, end_of, speakers
 from vault.formats.source import Source
 from vault.model import Event, Json, Kind, Original, Participant, Reading, Segment, Timeline
@@ -51,7 +52,8 @@ class Told:
 
     `zero_ns` is the instant of offset 0 (ns since 1970, None if nobody knows), `unit` that of
     most times in the document; both are kept with the source. `elsewhere`: the document
-    names a recording that is not in it. `ends`: the last of the timeline is the session's end.
+    names a recording that is not in it; `inside`: it has one in it. `ends`: the last of the
+    timeline is the session's end.
     """
 
     external_id: str | None = None
@@ -68,6 +70,7 @@ class Told:
     subjects: Sequence[str | None] = ()
     tags: Sequence[str] = ()
     elsewhere: bool = False
+    inside: enclosed.Enclosed | None = None
     ends: bool = True
     kind: Kind = Kind.TRANSCRIPT
     media_type: str | None = None
@@ -108,6 +111,7 @@ def reading(source: Source, name: str, told: Told, notes: Notes) -> Reading:
         subjects=tuple(dict.fromkeys(s for s in told.subjects if s and s.strip())),
         tags=tuple(told.tags),
         source={**told.source, "_times": {"unit": told.unit, "zero_epoch_ns": told.zero_ns}},
+        inside=partial(enclosed.inside, whole, told.inside) if told.inside else None,
     )
 
 
