@@ -14,7 +14,7 @@ from vault.catalogue import open_catalogue
 from vault.errors import BackendError, Refused, UsageError
 from vault.kms import open_kms
 from vault.ledger.note import SigningKey
-from vault.model import PrivacyLevel, new_id
+from vault.model import new_id
 from vault.operations import actors
 from vault.operations.attempt import Handler
 from vault.operations.keys import Keys
@@ -103,12 +103,14 @@ def open_room(settings: Settings, actor: str | None = "owner") -> Iterator[Room]
     document = read_home(settings.folder)
     if document.get("version") != _HOME_VERSION:
         raise BackendError("This home was made by a newer version of strongroom.")
+    if not (archive_id := document.get("archive_id")):
+        raise BackendError(f"{settings.folder / HOME_FILE} is damaged: it names no archive.")
     clock = _clock(settings, test_clock=bool(document.get("test_clock")))
     catalogue, kms = _catalogue(settings), _kms(settings)
     try:
         keys = Keys(catalogue, kms, clock, TENANT)
         yield Room(
-            archive_id=str(document["archive_id"]),
+            archive_id=str(archive_id),
             tenant=TENANT,
             catalogue=catalogue,
             store=_store(settings),
@@ -130,13 +132,8 @@ def recording(settings: Settings) -> Recording:
     """How live capture records, by the environment; raises `UsageError` for what cannot be."""
     from vault.capture.terms import Recording
 
-    try:
-        level = PrivacyLevel(settings.recording_privacy_level)
-    except ValueError:
-        levels = ", ".join(PrivacyLevel)
-        raise UsageError(f"STRONGROOM_RECORDING_PRIVACY_LEVEL is one of: {levels}.") from None
     return Recording(
-        privacy_level=level,
+        privacy_level=settings.recording_privacy_level,
         max_seconds=settings.recording_max_seconds,
         compression=settings.recording_compression,
         sample_rate=settings.recording_sample_rate,

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from policies.model import CLASSES
 from vault.errors import BackendError, NotFound, UsageError
+from vault.model import PrivacyLevel
 
 HOME_FILE = "home.json"
 
 
 class Settings(BaseSettings):
-    """Where an archive lives and what it stands on."""
+    """Where an archive lives and what it stands on. An empty variable is none."""
 
-    model_config = SettingsConfigDict(env_prefix="STRONGROOM_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="STRONGROOM_", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     home: Path = Field(default=Path("~/.strongroom"), description="The archive's own folder.")
     store_url: str = Field(default="file://objects", description="file://, s3:// or minio://.")
@@ -38,17 +43,24 @@ class Settings(BaseSettings):
     default_class: str = Field(
         default="long", description="The retention class of a deposit naming none."
     )
-    consent: str = Field(
+    consent: Literal["optional", "required"] = Field(
         default="optional", description="`required` refuses deposits without consent."
     )
-    recording_privacy_level: str = Field(
-        default="full", description="What live capture keeps at all."
+    recording_privacy_level: PrivacyLevel = Field(
+        default=PrivacyLevel.FULL, description="What live capture keeps at all."
     )
     recording_max_seconds: float = Field(default=3600, description="The longest live capture.")
     recording_compression: bool = Field(default=False, description="Capture to FLAC, not WAV.")
     recording_sample_rate: int = Field(default=16_000, description="Of captured sound, in Hz.")
     recording_channels: int = Field(default=1, description="Of captured sound.")
     test_now: str | None = Field(default=None, description="The time, in a home with a test clock.")
+
+    @field_validator("default_class")
+    @classmethod
+    def _is_a_class(cls, name: str) -> str:
+        if name not in CLASSES:
+            raise ValueError
+        return name
 
     @property
     def folder(self) -> Path:
@@ -68,8 +80,17 @@ def load(home: Path | None = None) -> Settings:
         chosen = {k: v for k, v in recorded.items() if k not in settings.model_fields_set}
         return settings.model_copy(update=chosen) if chosen else settings
     except ValidationError as error:
-        fields = ", ".join("STRONGROOM_" + str(e["loc"][0]).upper() for e in error.errors())
-        raise UsageError(f"These settings cannot be read: {fields}.") from error
+        raise UsageError("; ".join(map(_wrong, error.errors())) + ".") from error
+
+
+def _wrong(error: ErrorDetails) -> str:
+    """Which setting cannot be, and what it may be where that is a short list."""
+    name = str(error["loc"][0])
+    expected = error.get("ctx", {}).get("expected")
+    if name == "default_class":
+        expected = ", ".join(CLASSES)
+    about = f"is one of: {expected}" if expected else "cannot be read"
+    return f"STRONGROOM_{name.upper()} {about}"
 
 
 def _recorded(folder: Path) -> dict[str, str]:

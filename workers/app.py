@@ -9,6 +9,8 @@ compliance waiting: `media`, `text`, `compliance`.
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import threading
 from collections.abc import Sequence
 
@@ -76,7 +78,9 @@ def run_job(job_id: str) -> None:
     """
     with open_room(configuration.load()) as room:
         try:
-            jobs.run_one(room, job_id, threading.Event())
+            job = jobs.run_one(room, job_id, threading.Event())
+            if job is not None:
+                log.info("job %s of session %s has ended: %s", job.id, job.session_id, job.name)
         except StrongroomError as error:
             log.warning("job %s was given back: %s", job_id, type(error).__name__)
 
@@ -106,9 +110,14 @@ class CeleryQueue:
             raise BackendError("The broker does not answer.", retryable=True) from error
 
     def serve(self, concurrency: int) -> None:
-        """A worker on every queue with the scheduler beside it; keeps no file of its own."""
+        """A worker on every queue with the scheduler beside it; keeps no file of its own.
+
+        From here on what is printed goes to standard error, as logs do: Celery prints.
+        """
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         self._app.worker_main(
             [
+                "--quiet",  # no banner
                 "worker",
                 "--beat",
                 "--scheduler=celery.beat:Scheduler",
@@ -133,4 +142,5 @@ class CeleryQueue:
 def _quiet(**_: object) -> None:
     """Log plain lines to standard error and never a message's arguments."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("celery").setLevel(logging.WARNING)
+    for name in ("celery", "boto3", "botocore", "urllib3"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import stat
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests import recordings
-from tests.homes import Answer, Home, ended, made
+from tests.homes import SCRIPT, Answer, Home, ended, made
 from vault.model import Compartment
 
 DEPOSITED = {
@@ -398,6 +399,65 @@ def test_who_names_nobody_is_warned_that_consent_is_unknown(home: Home, tmp_path
     assert [w["code"] for w in session["warnings"]] == ["consent-unknown"]
     strict = home.run("deposit", file, code=4, STRONGROOM_CONSENT="required")
     assert strict.document["sessions"] == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("CONSENT", "REQUIRED", "'optional' or 'required'"),
+        ("DEFAULT_CLASS", "for ever", "permanent"),
+        ("RECORDING_PRIVACY_LEVEL", "none", "audio_only"),
+        ("RECORDING_CHANNELS", "two", "cannot be read"),
+    ],
+)
+def test_a_setting_that_cannot_be_stops_everything(
+    home: Home, tmp_path: Path, variable: str, value: str, told: str
+) -> None:
+    file = recordings.recording(tmp_path / "a.wav")
+    refused = home.run("deposit", file, code=2, **{f"STRONGROOM_{variable}": value})
+    assert f"STRONGROOM_{variable}" in refused.err
+    assert told in refused.err
+    assert home.objects() == []
+
+
+def test_an_empty_setting_is_none(home: Home, tmp_path: Path) -> None:
+    file = recordings.recording(tmp_path / "a.wav")
+    empty = {f"STRONGROOM_{n}": "" for n in ("BROKER_URL", "PASSPHRASE_FILE", "STORE_URL")}
+    home.run("deposit", file, "--no-wait", **empty)
+    assert home.objects()
+
+
+@pytest.mark.parametrize("line", [("deposit", ""), ("list", "--home", ""), ("--home=", "list")])
+def test_an_empty_path_is_not_the_folder_one_is_in(home: Home, line: tuple[str, ...]) -> None:
+    assert "is empty" in home.run(*line, code=2).err
+
+
+def test_a_filter_by_what_does_not_exist_is_no_empty_answer(home: Home) -> None:
+    for line in (("--class", "foo"), ("--jurisdiction", "us-ca"), ("--state", "lost")):
+        home.run("list", *line, code=2)
+    home.run("list", "--class", "long", "--jurisdiction", "US-CA")
+
+
+def test_an_answer_that_cannot_be_printed_is_told(home: Home) -> None:
+    with Path("/dev/full").open("wb") as full:
+        process = subprocess.Popen(
+            [SCRIPT, "list", "--json"],
+            env=home.environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 6
+    assert told == "strongroom: The answer cannot be written: No space left on device.\n"
+
+
+def test_a_home_that_names_no_archive_is_damaged(home: Home) -> None:
+    path = home.folder / "home.json"
+    written = json.loads(path.read_bytes())
+    del written["archive_id"]
+    path.write_text(json.dumps(written), encoding="utf-8")
+    assert "damaged" in home.run("list", code=6).err
 
 
 @pytest.mark.parametrize(

@@ -54,13 +54,13 @@ def office(home: Home, valkey_server: servers.ValkeyServer, broker: redis.Redis)
 @contextlib.contextmanager
 def up(home: Home, log: Path) -> Iterator[psutil.Process]:
     """`strongroom up` until the block ends; it and its children are gone then."""
-    with log.open("ab") as output:
+    with log.open("ab") as output, log.with_name(f"{log.name}.out").open("ab") as answers:
         process = subprocess.Popen(
-            [SCRIPT, "up"],
+            [SCRIPT, "--json", "up"],
             env=home.environment,
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
+            stdout=answers,
+            stderr=output,
         )
     watched = psutil.Process(process.pid)
     try:
@@ -122,6 +122,8 @@ def test_a_worker_does_what_a_deposit_left_for_it(office: Home, tmp_path: Path) 
     log = (tmp_path / "log").read_text()
     assert "Traceback" not in log
     assert not any(phrase in log for phrase in PHRASES)
+    assert len(re.findall(f"job .* of session {session['id']} has ended: transcode", log)) == 1
+    assert (tmp_path / "log.out").read_text() == ""
 
 
 def test_messages_carry_ids_and_nothing_else(

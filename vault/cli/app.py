@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -25,7 +26,7 @@ from vault.cli import (
     transcribing,
 )
 from vault.cli.desk import Desk
-from vault.errors import StrongroomError, exit_code
+from vault.errors import StrongroomError, UsageError, exit_code
 
 app = typer.Typer(
     name="strongroom",
@@ -40,13 +41,15 @@ app = typer.Typer(
 def _globals(
     context: typer.Context,
     home: Annotated[
-        Path | None, typer.Option(help="The archive's folder [STRONGROOM_HOME, ~/.strongroom].")
+        str | None, typer.Option(help="The archive's folder [STRONGROOM_HOME, ~/.strongroom].")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
     actor: Annotated[str, typer.Option(help="Who acts.")] = "owner",
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error arose.")] = False,
 ) -> None:
-    context.obj = Desk(home, json, actor, debug)
+    if home == "":
+        raise UsageError("--home is empty; is a variable not set?")
+    context.obj = Desk(None if home is None else Path(home), json, actor, debug)
 
 
 sessions.register(app)
@@ -71,7 +74,7 @@ def run(arguments: list[str] | None = None) -> int:
         result = typer.main.get_command(app).main(given, "strongroom", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_no_more()
         return 1
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  the last door
         if "--debug" in given:
@@ -88,7 +91,15 @@ def _explain(error: BaseException) -> int:
         return _end("Interrupted; what was finished stays done.", 1)
     if isinstance(error, StrongroomError):
         return _end(str(error), exit_code(error))
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO}:
+        _print_no_more()
+        return _end(f"The answer cannot be written: {os.strerror(error.errno)}.", 6)
     return _end(f"Unexpected {type(error).__name__}; --debug shows where.", 1)
+
+
+def _print_no_more() -> None:
+    """So that the end of the program does not try again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _is_text(argument: str) -> bool:

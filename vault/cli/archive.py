@@ -71,6 +71,8 @@ def keys_rotate(
             document.update(room.keys.rotate_root())
     again = "finished an interrupted rotation: " if document["resumed"] else ""
     lines = [f"{again}{document['records']} records re-wrapped, {document['keys']} keys retired"]
+    if root:
+        lines.append(f"new root {document['root']}, {document['keys_rewrapped']} keys re-wrapped")
     desk.answer(document, lines)
 
 

@@ -67,8 +67,8 @@ class Filters:
             ),
             format=source_format(self.format),
             state=standing(self.state),
-            class_name=self.class_,
-            jurisdiction=self.jurisdiction,
+            class_name=retention_class(self.class_),
+            jurisdiction=jurisdiction(self.jurisdiction),
             since=instant("--from", self.since),
             until=instant("--to", self.until),
         )
@@ -154,6 +154,24 @@ def source_format(name: str | None) -> str | None:
     if name in FORMATS:
         return name
     raise UsageError(f"A format is one of: {', '.join(FORMATS)}.")
+
+
+def retention_class(name: str | None) -> str | None:
+    """The name of a retention class."""
+    if name is None:
+        return None
+    from vault.operations.admission import known_class
+
+    return known_class(name)
+
+
+def jurisdiction(place: str | None) -> str | None:
+    """A jurisdiction, as it may be deposited under."""
+    if place is None:
+        return None
+    from vault.operations import admission
+
+    return admission.jurisdiction(place)
 
 
 def standing(text: str | None) -> State | None:

@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 def deposit(
     context: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(help="Sessions: files, bundles, folders of them.")],
+    paths: Annotated[list[str], typer.Argument(help="Sessions: files, bundles, folders of them.")],
     format: Annotated[str | None, typer.Option(help="Do not sniff; it is this.")] = None,
     external_id: Annotated[str | None, typer.Option(help="The source's own id.")] = None,
     subject: Annotated[MANY, typer.Option(help="Whose data: e-mail, phone, id.")] = None,
@@ -45,12 +45,14 @@ def deposit(
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Leave the jobs for later.")] = False,
 ) -> int:
     """Seal finished sessions into the archive. The same bytes again change nothing."""
-    from vault.errors import exit_code
+    from vault.errors import UsageError, exit_code
     from vault.operations import show as documents
     from vault.operations.admission import Terms
     from vault.operations.deposit import deposit as take
 
     desk: Desk = context.obj
+    if "" in paths:
+        raise UsageError("A path is empty; is a variable not set?")
     terms = Terms(
         format=format,
         external_id=external_id,
@@ -66,7 +68,7 @@ def deposit(
         signers=b"\n".join(map(choosing.pem, trust_signer)) if trust_signer else None,
     )
     with desk.room() as room, desk.progress() as progress:
-        outcome = take(room, paths, terms, wait=not no_wait, progress=progress)
+        outcome = take(room, map(Path, paths), terms, wait=not no_wait, progress=progress)
     answers = [documents.deposited(s) for s in outcome.sessions]
     refused = [
         {"path": str(path), "error": str(error), "code": exit_code(error)}

@@ -50,8 +50,8 @@ class Terms:
         """Raises `UsageError` for a value that does not exist."""
         if self.format is not None and self.format not in FORMATS:
             raise UsageError(f"No format {self.format!r}; there are: {', '.join(FORMATS)}.")
-        if self.class_name is not None and self.class_name not in CLASSES:
-            raise UsageError(f"No class {self.class_name!r}; there are: {', '.join(CLASSES)}.")
+        if self.class_name is not None:
+            known_class(self.class_name)
         named = (*self.subjects, *self.tags, self.agent, self.external_id)
         if any(value is not None and is_blank(value) for value in named):
             raise UsageError("A subject, tag, agent or external id is not blank.")
@@ -59,14 +59,25 @@ class Terms:
             if regime not in REGIMES:
                 raise UsageError(f"No regime {regime!r}; there are: {', '.join(sorted(REGIMES))}.")
         for place in self.jurisdictions:
-            if not re.fullmatch(r"[A-Z]{2}(-[A-Z0-9]{1,3})?", place):
-                raise UsageError(
-                    f"A jurisdiction is CC or CC-RR, as in DE or US-CA, not {place!r}."
-                )
+            jurisdiction(place)
         if self.started_at is not None and self.started_at.tzinfo is None:
             raise UsageError("--started-at needs an offset, as in 2026-01-31T09:30:00+01:00.")
         if self.started_at is not None and not instants.is_possible(self.started_at):
             raise UsageError("--started-at is an instant since 1970 and before the year 9000.")
+
+
+def known_class(name: str) -> str:
+    """The same; raises `UsageError` for what is no retention class."""
+    if name not in CLASSES:
+        raise UsageError(f"No class {name!r}; there are: {', '.join(CLASSES)}.")
+    return name
+
+
+def jurisdiction(place: str) -> str:
+    """The same; raises `UsageError` for what does not look like one."""
+    if not re.fullmatch(r"[A-Z]{2}(-[A-Z0-9]{1,3})?", place):
+        raise UsageError(f"A jurisdiction is CC or CC-RR, as in DE or US-CA, not {place!r}.")
+    return place
 
 
 @dataclass(frozen=True)

@@ -154,12 +154,12 @@ def _do_next(
     return True
 
 
-def run_one(room: Room, job_id: str, stop: threading.Event | None = None) -> bool:
-    """Do one job by its id; False if it has ended or another holds it."""
+def run_one(room: Room, job_id: str, stop: threading.Event | None = None) -> JobRow | None:
+    """Do one job by its id, and say which; None if it has ended or another holds it."""
     job = _lease(room, job_id)
     if job is not None:
         Attempt(room, job, stop=stop).run()
-    return job is not None
+    return job
 
 
 def retry(room: Room, session_id: str | None) -> list[JobRow]:
