@@ -185,6 +185,36 @@ class TestKeyManagement:
         assert root_key.open().url.partition("://")[0] in ADAPTERS
 
 
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [("keyring", "passphrase file"), ("transit", "token file"), ("pkcs11", "PIN file")],
+)
+def test_the_probe_warns_of_a_secret_in_a_file_that_others_may_read(
+    kind: str, what: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    match kind:
+        case "keyring":
+            file = tmp_path / "passphrase"
+            file.write_text(PASSPHRASE)
+            kms = open_kms("keyring://", home=tmp_path, passphrase_file=file)
+            kms.create()
+        case "transit":
+            kms = root_keys.transit(tmp_path, request.getfixturevalue("openbao_server")).open()
+            file = tmp_path / "token"
+        case _:
+            token: SoftHsm = request.getfixturevalue("softhsm_token")
+            kms, file = root_keys.hsm(token).open(), token.folder / "pin"
+    for mode, well in ((0o600, True), (0o400, True), (0o640, False), (0o604, False)):
+        file.chmod(mode)
+        found = {finding.name: finding for finding in kms.probe()}
+        assert found[what].ok is well
+        assert ("chmod 600" in found[what].detail) is not well
+        assert found["root key"].ok
+    file.unlink()
+    assert not {finding.name: finding for finding in kms.probe()}[what].ok
+    file.write_text({"keyring": PASSPHRASE, "pkcs11": root_keys.PIN}.get(kind, "gone"))
+
+
 def test_a_destroyed_transit_version_is_not_found(
     openbao_server: servers.TransitServer, tmp_path: Path
 ) -> None:

@@ -146,3 +146,13 @@ def test_what_is_not_mounted_is_told_from_what_was_never_there(home: Home, tmp_p
         assert "is its disk mounted? If it is lost, restore it" in told
         assert "init" not in told
     home.run("show", "no-such-session", code=3)
+
+
+def test_a_passphrase_that_others_may_read_is_warned_of_and_not_vital(tmp_path: Path) -> None:
+    file = tmp_path / "passphrase"
+    file.write_text("correct horse battery staple\n")
+    home = made(tmp_path / "home", STRONGROOM_PASSPHRASE_FILE=str(file))
+    for mode in (0o644, 0o600):
+        file.chmod(mode)
+        found = {check["name"]: check for check in home.run("doctor").document["checks"]}
+        assert found["kms-passphrase-file"]["ok"] is (mode == 0o600)

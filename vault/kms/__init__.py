@@ -55,7 +55,9 @@ def open_kms(
         raise BackendError(
             f"{address.scheme}:// needs the package {error.name}: pip install '{package}'."
         ) from error
-    opened: KeyManagement = adapter.connect(address, home=home, passphrase=passphrase)
+    opened: KeyManagement = adapter.connect(
+        address, home=home, passphrase=passphrase, passphrase_file=passphrase_file
+    )
     return opened
 
 

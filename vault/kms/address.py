@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote
 
 from vault.errors import BackendError, UsageError
+from vault.ports import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +63,18 @@ def secret(path: Path, what: str) -> str:
     if not text:
         raise BackendError(f"The {what} {path} is empty.")
     return text
+
+
+def private(path: Path, what: str) -> Finding:
+    """Whether that file is for its owner alone; never raises.
+
+    A warning and no refusal: what a container is given as a secret it often cannot chmod.
+    """
+    try:
+        mode = stat.S_IMODE(path.expanduser().stat().st_mode)
+    except OSError as error:
+        return Finding(what, ok=False, detail=f"{path} cannot be read: {error.strerror}")
+    detail = f"{path}, mode {mode:04o}"
+    if mode & 0o077:
+        detail += ": others on this machine can read it; chmod 600"
+    return Finding(what, not mode & 0o077, detail)

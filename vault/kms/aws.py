@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
@@ -56,9 +55,8 @@ _BUSY = {
 T = TypeVar("T")
 
 
-def connect(address: Address, *, home: Path, passphrase: str | None) -> AwsKms:
+def connect(address: Address, **_: object) -> AwsKms:
     """See `vault.kms.open_kms`; home and passphrase have no meaning here."""
-    del home, passphrase
     address.only()
     return AwsKms(address)
 

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from vault.errors import BackendError, IntegrityError, NotFound, StrongroomError
 from vault.kms import keyring_file
-from vault.kms.address import Address
+from vault.kms.address import Address, private
 from vault.kms.envelope import KEY_BYTES, NONCE_BYTES, Envelope, bound, new_root_id
 from vault.kms.keyring_file import Contents, Root, Stamp, locked
 from vault.kms.trial import round_trip
@@ -34,11 +34,13 @@ _SALT_BYTES = 16
 _ROOT_LABEL = b"strongroom/v1/keyring-root"
 
 
-def connect(address: Address, *, home: Path, passphrase: str | None) -> Keyring:
+def connect(
+    address: Address, *, home: Path, passphrase: str | None, passphrase_file: Path | None
+) -> Keyring:
     """`keyring://` is HOME/keyring.json; a path after it is taken from HOME."""
     address.only()
     path = home / (unquote(address.target) or "keyring.json")
-    return Keyring(path.expanduser(), passphrase, url=address.url)
+    return Keyring(path.expanduser(), passphrase, url=address.url, said_in=passphrase_file)
 
 
 def create_keyring(path: Path, passphrase: str | None) -> None:
@@ -64,8 +66,16 @@ class _Unlocked:
 class Keyring:
     """`KeyManagement` over a file. Threads and processes may share it."""
 
-    def __init__(self, path: Path, passphrase: str | None, *, url: str = "keyring://") -> None:
+    def __init__(
+        self,
+        path: Path,
+        passphrase: str | None,
+        *,
+        url: str = "keyring://",
+        said_in: Path | None = None,
+    ) -> None:
         self.url = url
+        self._said_in = said_in  # the file that the passphrase was read from
         self._path = path
         self._passphrase = passphrase
         self._unlocked: _Unlocked | None = None
@@ -134,11 +144,13 @@ class Keyring:
             "keyring has no passphrase: whoever reads HOME reads everything; "
             "`strongroom keys passphrase` gives it one"
         )
-        return [
+        found = [
             Finding("keyring", ok=True, detail=f"{self._path}, mode 0600, {count} root version(s)"),
             Finding("keyring passphrase", protected, "Argon2id" if protected else advice),
-            round_trip(self),
         ]
+        if self._said_in is not None:
+            found.append(private(self._said_in, "passphrase file"))
+        return [*found, round_trip(self)]
 
     def _current(self) -> _Unlocked:
         """The keyring as the file has it now, unlocked at most once for each change."""

@@ -23,7 +23,7 @@ from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass, Se
 from pkcs11.mechanisms import GCMParams
 
 from vault.errors import BackendError, IntegrityError, NotFound, StrongroomError, UsageError
-from vault.kms.address import Address, secret
+from vault.kms.address import Address, private, secret
 from vault.kms.envelope import NONCE_BYTES, Envelope, bound, is_root_id, new_root_id
 from vault.kms.trial import round_trip
 from vault.ports import Finding
@@ -67,9 +67,8 @@ class _Root(Protocol):
 _initialised_by: dict[str, int] = {}
 
 
-def connect(address: Address, *, home: Path, passphrase: str | None) -> Pkcs11:
+def connect(address: Address, **_: object) -> Pkcs11:
     """See `vault.kms.open_kms`; home and passphrase have no meaning here."""
-    del home, passphrase
     return Pkcs11(address)
 
 
@@ -135,8 +134,9 @@ class Pkcs11:
 
     def probe(self) -> Sequence[Finding]:
         works = round_trip(self)
+        found = [works, private(self._pin_file, "PIN file")]
         if not works.ok:
-            return [works]
+            return found
 
         def is_kept(session: Session) -> bool:
             roots = [root for each in self._roots(session).values() for root in each]
@@ -147,9 +147,9 @@ class Pkcs11:
         try:
             kept = self._ask(is_kept)
         except StrongroomError as error:
-            return [works, Finding("root key stays in", ok=False, detail=str(error))]
+            return [*found, Finding("root key stays in", ok=False, detail=str(error))]
         detail = "sensitive, not extractable" if kept else "a root version can be extracted"
-        return [works, Finding("root key stays in", kept, detail)]
+        return [*found, Finding("root key stays in", kept, detail)]
 
     def _roots(
         self, session: Session, wanted: Mapping[Attribute, object] | None = None

@@ -27,7 +27,7 @@ import stamina
 from hvac import exceptions
 
 from vault.errors import BackendError, IntegrityError, NotFound, StrongroomError, UsageError
-from vault.kms.address import Address, secret
+from vault.kms.address import Address, private, secret
 from vault.kms.envelope import bound
 from vault.kms.trial import round_trip
 from vault.ports import Finding
@@ -47,9 +47,8 @@ _UNAVAILABLE = (
 )
 
 
-def connect(address: Address, *, home: Path, passphrase: str | None) -> Transit:
+def connect(address: Address, **_: object) -> Transit:
     """See `vault.kms.open_kms`; home and passphrase have no meaning here."""
-    del home, passphrase
     return Transit(address)
 
 
@@ -117,14 +116,16 @@ class Transit:
         return self._newest()
 
     def probe(self) -> Sequence[Finding]:
-        works = round_trip(self)
+        works = [round_trip(self)]
+        if self._token_file is not None:
+            works.append(private(self._token_file, "token file"))
         try:
             found = self._ask("read_key")
         except StrongroomError:
-            return [works]
+            return works
         kept = not (found.get("exportable") or found.get("allow_plaintext_backup"))
         return [
-            works,
+            *works,
             Finding("root key stays in", kept, "not exportable" if kept else "exportable"),
             self._transport(),
         ]
