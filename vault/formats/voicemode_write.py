@@ -31,6 +31,8 @@ ORDER = (
     "duration_ms",
     "metadata",
 )
+#: What no row that VoiceMode reads is without, beside the version; all of it text.
+ALWAYS = ("timestamp", "conversation_id", "type", "text", "project_path")
 #: A row has these, and nothing else that has a conversation's id does.
 _SOME = frozenset({"timestamp", "type"})
 #: What other sources say of a turn under the names that VoiceMode has for it.
@@ -98,8 +100,8 @@ def new_id(started_at: datetime, salt: str = "") -> str:
 
 
 def dump(row: Mapping[str, Json]) -> bytes:
-    """One line, as Python's `json` writes it."""
-    return json.dumps(row).encode() + b"\n"
+    """One line, as Python's `json` writes it; `ValueError` for a number that JSON has not."""
+    return json.dumps(row, allow_nan=False).encode() + b"\n"
 
 
 def _own(segment: Segment, made: Mapping[str, Json]) -> dict[str, Json]:
