@@ -103,6 +103,33 @@ def test_what_is_not_understood_ends_with_2_and_what_is_not_installed_with_6(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_is_never_named_as_what_it_is_not(
+    stocked: tuple[Home, list[str]], tmp_path: Path
+) -> None:
+    home, (first, *_) = stocked
+    wrong = (
+        ("export", first, "--format", "json", "-o", tmp_path / "x.pdf"),
+        ("export", first, "--format", "csv", "-o", tmp_path / "x.XLSX"),
+        ("export", first, "--format", "vtt", "-o", tmp_path / "x.srt"),
+        ("export", "--all", "--format", "html", "-o", tmp_path / "x.pdf.age"),
+        ("report", "session_summary", "--all", "--format", "pdf", "-o", tmp_path / "x.html"),
+        ("report", "session_summary", "--all", "-o", tmp_path / "x.wav"),
+        ("replay", first, "--part", "playback/full.wav.opus", "-o", tmp_path / "x.wav"),
+    )
+    for given in wrong:
+        home.run(*given, code=2)
+    assert list(tmp_path.iterdir()) == []
+    home.run("export", first, "--format", "vcon", "-o", tmp_path / "x.vcon.json")
+    home.run("export", "--all", "--format", "vtt", "-o", tmp_path / "calls.txt")
+    home.run("report", "session_summary", "--all", "-o", tmp_path / "x.pdf")
+    home.run("report", "session_summary", "--all", "-o", tmp_path / "x")
+    home.run("replay", first, "--part", "playback/full.wav.opus", "-o", tmp_path / "x.opus")
+    assert (tmp_path / "calls.txt").is_dir()
+    assert (tmp_path / "x.pdf").read_bytes().startswith(b"%PDF")
+    assert (tmp_path / "x").read_bytes().startswith(b"<!DOCTYPE html>")
+    assert (tmp_path / "x.opus").read_bytes().startswith(b"OggS")
+
+
 @pytest.mark.parametrize("kind", REPORTS)
 def test_every_report_is_made(stocked: tuple[Home, list[str]], tmp_path: Path, kind: str) -> None:
     home, _ = stocked

@@ -118,6 +118,24 @@ def test_it_is_written_in_every_format_that_tells_what_was_said(
     assert "mumble" not in text
 
 
+def test_the_ending_of_the_file_says_the_format(home: Home, tmp_path: Path) -> None:
+    session = deposited(home, tmp_path)
+    for name, begin in (
+        ("t.docx", b"PK\x03\x04"),
+        ("t.VTT", b"WEBVTT"),
+        ("t.srt", b"1\n00:00:00,000"),
+        ("t.txt", b"sess_"),
+        ("plain", b"sess_"),
+    ):
+        home.run("transcript", session, "-o", tmp_path / name)
+        assert (tmp_path / name).read_bytes().startswith(begin)
+    home.run("transcript", session, "-o", tmp_path / "t.pdf", code=2)
+    home.run("transcript", session, "-o", tmp_path / "t.json", code=2)
+    home.run("transcript", session, "--format", "txt", "-o", tmp_path / "x.docx", code=2)
+    assert not {p.suffix for p in tmp_path.iterdir()} & {".pdf", ".json"}
+    assert not (tmp_path / "x.docx").exists()
+
+
 def test_what_is_stored_stays_as_it_was(home: Home, tmp_path: Path) -> None:
     session = deposited(home, tmp_path)
     before = home.run("show", session).document

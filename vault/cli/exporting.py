@@ -145,7 +145,10 @@ def report(
     output: Output,
     sessions: Sessions = None,
     everything: Everything = False,
-    format: Annotated[str, typer.Option(help="html, pdf, docx, json, txt, csv, xlsx.")] = "html",
+    format: Annotated[
+        str | None,
+        typer.Option(help="html, pdf, docx, json, txt, csv, xlsx; else by the file's ending."),
+    ] = None,
     section: Annotated[
         MANY, typer.Option(help="Of custom_report: summary, quality, transcript, analytics, …")
     ] = None,
@@ -163,6 +166,7 @@ def report(
     until: choosing.Until = None,
 ) -> None:
     """Write a report on sessions: what there is, how it went, what is kept under which terms."""
+    from vault.export.endings import ending
     from vault.operations import report as reporting
 
     desk: Desk = context.obj
@@ -171,7 +175,7 @@ def report(
     )
     request = reporting.Request(
         type=type,
-        format=format,
+        format=format or ending(output) or "html",
         sections=section or (),
         anonymise=anonymise,
         encrypt_to=encrypt_to or (),

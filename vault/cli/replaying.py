@@ -53,6 +53,7 @@ def replay(
     one JSON line each.
     """
     from vault.errors import UsageError
+    from vault.export import endings
     from vault.operations import retrieve
     from vault.operations.listen import heard
 
@@ -61,6 +62,8 @@ def replay(
         raise UsageError("--until is not before --at.")
     if part is not None and output is None:
         raise UsageError("--part is of the sound, which takes -o FILE.")
+    if output is not None:
+        endings.check(output, "ogg")
     if speed is not None and not play:
         raise UsageError("--speed is of --play.")
     if play and output is not None:

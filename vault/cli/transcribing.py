@@ -45,7 +45,7 @@ def transcript(
     language: Annotated[str | None, typer.Option(help="Of its words, as in en.")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to write.")] = None,
     format: Annotated[
-        str | None, typer.Option(help="Of what is written: txt (the default), srt, vtt, docx.")
+        str | None, typer.Option(help="txt, srt, vtt or docx; else by the file's ending, else txt.")
     ] = None,
 ) -> None:
     """Show what was said, made readable, and sum it up; with -o write it. What is stored stays.
@@ -53,6 +53,7 @@ def transcript(
     Unsure, interim and empty segments are left out and listed with the reason.
     """
     from vault.errors import UsageError
+    from vault.export.endings import ending
     from vault.operations import export as exporting
     from vault.operations import transcript as processing
     from vault.operations.records import Choice
@@ -77,7 +78,7 @@ def transcript(
             found = processing.transcript(room, session, how)
             desk.answer(_document(session, found), _lines(found))
         else:
-            request = exporting.Request(format=format or "txt", transcript=how)
+            request = exporting.Request(format=format or ending(output) or "txt", transcript=how)
             done = exporting.export(room, Choice([session]), request, output, progress=progress)
             answer(desk, done)
 

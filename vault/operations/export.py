@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from vault.errors import BadInput, NotFound, UsageError
-from vault.export import age
+from vault.export import age, endings
 from vault.export.bundle import MANIFEST, listing, manifest
 from vault.export.output import whole_folder
 from vault.export.record import Order, Record
@@ -71,12 +71,15 @@ def export(
     unless exactly one session was named. Sessions that have nothing of the kind are left out
     with a warning. Everything that can be refused is refused before anything is opened.
 
-    Raises `NotFound` where no session is left, `UsageError` for what does not exist,
-    `BackendError` where anonymising or encrypting is asked for and not installed.
+    Raises `NotFound` where no session is left, `UsageError` for what does not exist and for a file
+    whose name ends as that of another format, `BackendError` where anonymising or encrypting is
+    asked for and not installed.
     """
     choice.check()
     request.check()
     target = writer(request.format, request.layout)
+    if isinstance(target, Whole) or (isinstance(target, Each) and choice.single):
+        endings.check(path, request.format)
     redact = redaction(wanted=request.anonymise)
     delivery = Delivery(age.recipients(request.encrypt_to) if request.encrypt_to else (), progress)
     order = Order(

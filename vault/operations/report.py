@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vault.export import age, reports
+from vault.export import age, endings, reports
 from vault.export.record import Order
 from vault.operations.delivery import Delivery, Exported
 from vault.operations.export import Counted
@@ -30,12 +30,14 @@ def report(
 ) -> Exported:
     """Write a report on the chosen sessions to `path`, whole or not at all.
 
-    Raises `NotFound` where there is no session, `UsageError` for what does not exist,
-    `BackendError` where anonymising or encrypting is asked for and not installed.
+    Raises `NotFound` where there is no session, `UsageError` for what does not exist and for a
+    file whose name ends as that of another format, `BackendError` where anonymising or encrypting
+    is asked for and not installed.
     """
     choice.check()
     tallies = reports.chosen(request.type, request.sections)
     write = reports.renderer(request.format)
+    endings.check(path, request.format)
     redact = redaction(wanted=request.anonymise)
     delivery = Delivery(age.recipients(request.encrypt_to) if request.encrypt_to else (), progress)
     order = Order(room.clock.now(), choice.scope)
