@@ -562,7 +562,12 @@ def test_a_home_with_a_passphrase_opens_with_it_alone(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong"
     wrong.write_text("incorrect horse\n")
     home = Home(tmp_path / "home")
-    home.run("init", "--passphrase-file", passphrase)
+    empty = tmp_path / "empty"
+    empty.touch()
+    for none in (tmp_path / "missing", tmp_path, empty):
+        assert "passphrase file" in home.run("init", "--passphrase-file", none, code=2).err
+        assert not home.folder.exists()
+    home.run("init", "--passphrase-file", passphrase, STRONGROOM_PASSPHRASE="of the environment")
     home.run("list", code=6)
     home.run("fixity", "--all", code=6)  # no session's key, but the root key to know who asks
     home.run("list", code=6, STRONGROOM_PASSPHRASE_FILE=str(wrong))
@@ -579,11 +584,16 @@ def test_a_keyring_is_put_under_a_first_passphrase_and_under_another(
     second.write_text("battery staple\n")
     changing = ("keys", "passphrase", "--new-file")
     home.run(*changing, first, "--actor", "bot", code=4)
-    home.run(*changing, tmp_path / "missing", code=6)
+    empty = tmp_path / "empty"
+    empty.touch()
+    for wrong in (tmp_path / "missing", tmp_path, empty):
+        assert "passphrase file" in home.run(*changing, wrong, code=2).err
     home.run("list")
     assert home.run(*changing, first).document == {"kms": "keyring://", "passphrase": "set"}
     assert "STRONGROOM_PASSPHRASE_FILE" in home.run("list", code=6).err
     home.run(*changing, second, code=6)
+    same = home.run(*changing, first, code=2, STRONGROOM_PASSPHRASE_FILE=str(first))
+    assert (same.out, "that passphrase already" in same.err) == ("", True)
     changed = home.run(*changing, second, STRONGROOM_PASSPHRASE_FILE=str(first)).document
     assert changed == {"kms": "keyring://", "passphrase": "changed"}
     home.run("list", code=6, STRONGROOM_PASSPHRASE_FILE=str(first))

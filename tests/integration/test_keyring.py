@@ -132,12 +132,23 @@ def test_the_way_letters_are_composed_does_not_matter(path: Path) -> None:
     assert Keyring(path, "caf\u00e9 cr\u00e8me").unwrap(wrapped, CONTEXT) == KEY
 
 
+def test_the_same_passphrase_composed_otherwise_is_no_other_one(path: Path) -> None:
+    keyring = Keyring(path, "caf\u00e9")
+    keyring.create()
+    with pytest.raises(UsageError, match="already"):
+        keyring.change_passphrase("cafe\u0301")
+
+
 def test_changing_the_passphrase_keeps_every_version(path: Path) -> None:
     create_keyring(path, PASSPHRASE)
     keyring, elsewhere = Keyring(path, PASSPHRASE), Keyring(path, PASSPHRASE)
     old = elsewhere.wrap(KEY, CONTEXT)
     keyring.rotate()
     new = keyring.wrap(KEY, CONTEXT)
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match="already"):
+        keyring.change_passphrase(PASSPHRASE)
+    assert path.read_bytes() == before
     assert keyring.change_passphrase("another one")
     for handle in (keyring, Keyring(path, "another one")):
         assert handle.unwrap(old, CONTEXT) == handle.unwrap(new, CONTEXT) == KEY

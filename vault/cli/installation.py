@@ -28,11 +28,13 @@ def init(
     from pathlib import Path
 
     from vault import bootstrap
+    from vault.kms import passphrase_in
 
     desk: Desk = context.obj
     settings = desk.settings()
     if passphrase_file is not None:
-        settings = settings.model_copy(update={"passphrase_file": Path(passphrase_file)})
+        given = {"passphrase": passphrase_in(Path(passphrase_file)), "passphrase_file": None}
+        settings = settings.model_copy(update=given)
     document = bootstrap.init(settings, test_clock=test_clock)
     lines = [f"made {document['home']}", f"public key {document['public_key']}"]
     desk.answer(document, [*lines, "next: strongroom doctor, strongroom deposit PATH"])

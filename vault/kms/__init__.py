@@ -61,13 +61,22 @@ def open_kms(
     return opened
 
 
+def passphrase_in(file: Path) -> str:
+    """The passphrase in a file that was named as an argument; `UsageError` if there is none."""
+    try:
+        return secret(file, "passphrase file")
+    except BackendError as error:
+        raise UsageError(str(error)) from error
+
+
 def change_passphrase(kms: KeyManagement, file: Path) -> bool:
     """Put a keyring under the passphrase in `file`; whether it had one before.
 
-    Raises `UsageError` for any other root key, `BackendError` for a file that cannot be read.
+    Raises `UsageError` for any other root key, for a file that cannot be read, and for the
+    passphrase that the keyring has already.
     """
     from vault.kms.keyring import Keyring
 
     if not isinstance(kms, Keyring):
         raise UsageError(f"{kms.url} has no passphrase of ours; only a keyring has one.")
-    return kms.change_passphrase(secret(file, "passphrase file"))
+    return kms.change_passphrase(passphrase_in(file))

@@ -10,6 +10,7 @@ counts at once. Unlocked keys stay in this process's memory; Python cannot promi
 
 from __future__ import annotations
 
+import hmac
 import os
 import threading
 import unicodedata
@@ -22,7 +23,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-from vault.errors import BackendError, IntegrityError, NotFound, StrongroomError
+from vault.errors import BackendError, IntegrityError, NotFound, StrongroomError, UsageError
 from vault.kms import keyring_file
 from vault.kms.address import Address, private
 from vault.kms.envelope import KEY_BYTES, NONCE_BYTES, Envelope, bound, new_root_id
@@ -124,10 +125,15 @@ class Keyring:
         """Seal the same roots under another passphrase, or under a first one; which it was.
 
         Copies of the old file still open with what opened them then; processes that hold the
-        keyring open are refused from here on until they are started again.
+        keyring open are refused from here on until they are started again. `UsageError`, and
+        nothing done, if it is the one that the keyring has.
         """
         with self._one_at_a_time, locked(self._path):
             ring = self._read()
+            if ring.salt is not None and hmac.compare_digest(
+                _as_typed(passphrase), _as_typed(self._passphrase or "")
+            ):
+                raise UsageError("The keyring has that passphrase already; nothing was changed.")
             salt, over = _fresh_lock(passphrase)
             self._write(salt, over, ring.roots)
             self._passphrase = passphrase
@@ -215,10 +221,13 @@ def _fresh_lock(passphrase: str | None) -> tuple[bytes | None, bytes | None]:
 
 
 def _derive(passphrase: str, salt: bytes) -> bytes:
-    # Keyboards differ in how they compose letters: the same words must give the same key.
-    text = unicodedata.normalize("NFC", passphrase).encode()
     argon = Argon2id(salt=salt, length=KEY_BYTES, iterations=3, lanes=4, memory_cost=64 * 1024)
-    return argon.derive(text)
+    return argon.derive(_as_typed(passphrase))
+
+
+def _as_typed(passphrase: str) -> bytes:
+    # Keyboards differ in how they compose letters: the same words must give the same key.
+    return unicodedata.normalize("NFC", passphrase).encode()
 
 
 def _sealed(name: bytes, key: bytes, over: bytes) -> bytes:
