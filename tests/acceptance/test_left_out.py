@@ -13,7 +13,7 @@ from typing import Any
 import pyrage
 import pytest
 
-from tests import recordings
+from tests import promptkit, recordings
 from tests.homes import Home
 from tests.unit.test_formats_vcon_envelope import UUID, signer
 from vault import formats
@@ -88,6 +88,33 @@ def saved(folder: Path, document: dict[str, Any], name: str = "call.vcon") -> Pa
     place = folder / name
     place.write_text(json.dumps(document))
     return place
+
+
+# --- sound -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layout", ["timeline", "stereo", "concat", "tracks"])
+def test_a_file_of_sound_says_how_many_turns_are_silent_in_it(
+    room: Room, fixtures_folder: Path, tmp_path: Path, layout: str
+) -> None:
+    session = put(room, fixtures_folder / "vcon/mapped/scenario_branded.vcon")
+    made = out(room, session, "wav", tmp_path / "out", layout=layout)
+    assert [(w.code, w.text.partition(" ")[0]) for w in made.warnings] == [
+        ("segments-left-out", "3")
+    ]
+    whole = put(room, recordings.bundle(tmp_path / "in", ("One", "Two")))
+    assert not out(room, whole, "wav", tmp_path / "whole", layout=layout).warnings
+
+
+def test_a_message_among_spoken_turns_is_said_to_be_silent(room: Room, tmp_path: Path) -> None:
+    events = [
+        promptkit.audio(1, 0, recordings.noise(0.1)[44:], blob=False),
+        promptkit.event(2, 60 * 10**9, "message.created", data={"Role": "user", "Content": "Hi"}),
+    ]
+    for count in (1, 2):
+        place = promptkit.recording(tmp_path / f"{count}.recording.json", events[:count])
+        made = out(room, put(room, place), "wav", tmp_path / f"{count}.wav")
+        assert codes(made) == ({"segments-left-out"} if count == 2 else set())
 
 
 # --- the scenario bundle -----------------------------------------------------------------

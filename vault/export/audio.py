@@ -123,28 +123,32 @@ def check(container: str, layout: str) -> None:
 def takes(record: Record, order: Order) -> Sequence[Take]:
     """The recordings of the segments; without them the session's longest recording.
 
-    Sound that came in pieces is put together first, turn by turn. Raises `NotFound` where there
-    is no audio.
+    Sound that came in pieces is put together first, turn by turn. Where others have sound, a turn
+    that has none is noted. Raises `NotFound` where there is no audio.
     """
+    segments = record.session.timeline.segments
     pieces = pieced(record, order)
     if pieces:
+        _silent(sum(s.decoded_ns is None for s in segments), record, order)
         return pieces
     recordings = {o.name: o for o in record.session.recordings()}
     if not recordings:
         raise NotFound("This session has no audio.")
-    segments = record.session.timeline.segments
     found = list(_spoken(segments, recordings))
-    absent = sum(s.file is not None and s.file not in recordings for s in segments)
     if found:
-        if absent:
-            text = f"{absent} segments have no recording and are silent."
-            order.left("segments-left-out", text, record)
+        _silent(sum(s.file not in recordings for s in segments), record, order)
         return found
     whole = max(recordings.values(), key=lambda original: original.size_bytes)
     if segments:
         text = "No segment has a recording of its own; the whole recording stands for them."
         order.left("no-segment-audio", text, record, whole.name)
     return [_take(whole, 0, None, "", "all")]
+
+
+def _silent(turns: int, record: Record, order: Order) -> None:
+    if turns:
+        text = f"{turns} of its turns have no sound here and are silent."
+        order.left("segments-left-out", text, record)
 
 
 def _spoken(segments: Sequence[Segment], recordings: Mapping[str, Original]) -> Iterator[Take]:
