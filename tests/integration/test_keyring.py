@@ -17,7 +17,7 @@ import pytest
 
 from vault.errors import BackendError, IntegrityError, NotFound, UsageError
 from vault.kms import change_passphrase, open_kms
-from vault.kms.keyring import Keyring, create_keyring
+from vault.kms.keyring import Keyring
 
 CONTEXT = {"tenant": "t", "bucket": "long", "generation": "1"}
 KEY = bytes(range(32))
@@ -62,7 +62,7 @@ def _rotating(path: Path, count: int, passphrase: str = "") -> subprocess.Popen[
 def test_the_file_is_for_its_owner_alone_whatever_the_umask(path: Path) -> None:
     before = os.umask(0)
     try:
-        create_keyring(path, None)
+        Keyring(path, None).create()
         Keyring(path, None).rotate()
     finally:
         os.umask(before)
@@ -71,7 +71,7 @@ def test_the_file_is_for_its_owner_alone_whatever_the_umask(path: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o604, 0o640, 0o660, 0o644])
 def test_a_file_that_others_may_read_is_refused(path: Path, mode: int) -> None:
-    create_keyring(path, None)
+    Keyring(path, None).create()
     path.chmod(mode)
     keyring = Keyring(path, None)
     with pytest.raises(BackendError, match="chmod 600") as refusal:
@@ -81,7 +81,7 @@ def test_a_file_that_others_may_read_is_refused(path: Path, mode: int) -> None:
 
 
 def test_under_a_passphrase_no_root_key_stands_in_the_file(path: Path) -> None:
-    create_keyring(path, PASSPHRASE)
+    Keyring(path, PASSPHRASE).create()
     keyring = Keyring(path, PASSPHRASE)
     keyring.wrap(KEY, CONTEXT)
     assert keyring._unlocked is not None
@@ -92,7 +92,7 @@ def test_under_a_passphrase_no_root_key_stands_in_the_file(path: Path) -> None:
 
 
 def test_a_missing_passphrase_is_asked_for(path: Path) -> None:
-    create_keyring(path, PASSPHRASE)
+    Keyring(path, PASSPHRASE).create()
     with pytest.raises(BackendError, match="STRONGROOM_PASSPHRASE_FILE"):
         Keyring(path, None).wrap(KEY, CONTEXT)
 
@@ -100,17 +100,17 @@ def test_a_missing_passphrase_is_asked_for(path: Path) -> None:
 def test_a_passphrase_for_a_keyring_without_one_is_refused_and_the_way_to_one_named(
     path: Path,
 ) -> None:
-    create_keyring(path, None)
+    Keyring(path, None).create()
     with pytest.raises(BackendError, match="strongroom keys passphrase --new-file"):
         Keyring(path, PASSPHRASE).wrap(KEY, CONTEXT)
 
 
 def test_the_probe_warns_of_a_keyring_without_a_passphrase(path: Path) -> None:
-    create_keyring(path, None)
+    Keyring(path, None).create()
     found = {finding.name: finding for finding in Keyring(path, None).probe()}
     assert not found["keyring passphrase"].ok
     assert "whoever reads HOME reads everything" in found["keyring passphrase"].detail
-    create_keyring(path.with_name("other.json"), PASSPHRASE)
+    Keyring(path.with_name("other.json"), PASSPHRASE).create()
     assert all(one.ok for one in Keyring(path.with_name("other.json"), PASSPHRASE).probe())
 
 
@@ -127,7 +127,7 @@ def test_a_passphrase_may_come_from_a_file_with_a_line_end(tmp_path: Path) -> No
 
 
 def test_the_way_letters_are_composed_does_not_matter(path: Path) -> None:
-    create_keyring(path, "caf\u00e9 cr\u00e8me")
+    Keyring(path, "caf\u00e9 cr\u00e8me").create()
     wrapped = Keyring(path, "cafe\u0301 cre\u0300me").wrap(KEY, CONTEXT)
     assert Keyring(path, "caf\u00e9 cr\u00e8me").unwrap(wrapped, CONTEXT) == KEY
 
@@ -140,7 +140,7 @@ def test_the_same_passphrase_composed_otherwise_is_no_other_one(path: Path) -> N
 
 
 def test_changing_the_passphrase_keeps_every_version(path: Path) -> None:
-    create_keyring(path, PASSPHRASE)
+    Keyring(path, PASSPHRASE).create()
     keyring, elsewhere = Keyring(path, PASSPHRASE), Keyring(path, PASSPHRASE)
     old = elsewhere.wrap(KEY, CONTEXT)
     keyring.rotate()
@@ -158,7 +158,7 @@ def test_changing_the_passphrase_keeps_every_version(path: Path) -> None:
 
 
 def test_a_first_passphrase_protects_a_plain_keyring(path: Path) -> None:
-    create_keyring(path, None)
+    Keyring(path, None).create()
     keyring = Keyring(path, None)
     wrapped = keyring.wrap(KEY, CONTEXT)
     assert not keyring.change_passphrase(PASSPHRASE)
@@ -171,7 +171,7 @@ def test_kill_9_while_the_passphrase_changes_leaves_a_keyring_under_the_old_or_t
     path: Path,
 ) -> None:
     dice = random.Random(2027)
-    create_keyring(path, "0")
+    Keyring(path, "0").create()
     wrapped = Keyring(path, "0").wrap(KEY, CONTEXT)
     number = 0
     for _ in range(4):
@@ -208,7 +208,7 @@ def test_only_a_keyring_has_a_passphrase_to_change(tmp_path: Path) -> None:
 def test_a_damaged_file_is_an_integrity_error_and_never_another_key(
     path: Path, passphrase: str | None
 ) -> None:
-    create_keyring(path, passphrase)
+    Keyring(path, passphrase).create()
     text = path.read_bytes()
     for place in random.Random(7).sample(range(len(text) - 1), 60):
         damaged = bytearray(text)
@@ -233,11 +233,11 @@ def json_equal(one: bytes, other: bytes) -> bool:
 
 
 def test_another_keyring_in_its_place_does_not_know_the_old_wraps(path: Path) -> None:
-    create_keyring(path, None)
+    Keyring(path, None).create()
     keyring = Keyring(path, None)
     wrapped = keyring.wrap(KEY, CONTEXT)
     path.unlink()
-    create_keyring(path, None)
+    Keyring(path, None).create()
     with pytest.raises(NotFound, match="another keyring"):
         keyring.unwrap(wrapped, CONTEXT)
 
@@ -245,7 +245,7 @@ def test_another_keyring_in_its_place_does_not_know_the_old_wraps(path: Path) ->
 def test_the_passphrase_is_worked_on_once_for_all_threads(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    create_keyring(path, PASSPHRASE)
+    Keyring(path, PASSPHRASE).create()
     from vault.kms import keyring as room
 
     worked, derive = [], room._derive
@@ -269,7 +269,7 @@ def test_the_passphrase_is_worked_on_once_for_all_threads(
 
 
 def test_two_processes_that_rotate_at_once_lose_no_version(path: Path) -> None:
-    create_keyring(path, None)
+    Keyring(path, None).create()
     first = _versions(path)
     processes = [_rotating(path, 40) for _ in range(3)]
     told = {line.strip() for process in processes for line in process.communicate()[0].splitlines()}
@@ -279,8 +279,8 @@ def test_two_processes_that_rotate_at_once_lose_no_version(path: Path) -> None:
 
 
 def test_two_processes_that_create_at_once_make_one_root(path: Path) -> None:
-    script = "import sys, pathlib; from vault.kms.keyring import create_keyring as c; "
-    script += "c(pathlib.Path(sys.argv[1]), None)"
+    script = "import sys, pathlib; from vault.kms.keyring import Keyring; "
+    script += "Keyring(pathlib.Path(sys.argv[1]), None).create()"
     processes = [subprocess.Popen([sys.executable, "-c", script, str(path)]) for _ in range(4)]
     assert [process.wait() for process in processes] == [0] * 4
     assert len(_versions(path)) == 1
@@ -291,7 +291,7 @@ def test_kill_9_while_rotating_leaves_a_keyring_that_opens_everything(
     path: Path, passphrase: str
 ) -> None:
     dice = random.Random(2026)
-    create_keyring(path, passphrase or None)
+    Keyring(path, passphrase or None).create()
     wrapped: list[bytes] = []
     for _ in range(12):
         wrapped.append(Keyring(path, passphrase or None).wrap(KEY, CONTEXT))

@@ -44,12 +44,6 @@ def connect(
     return Keyring(path.expanduser(), passphrase, url=address.url, said_in=passphrase_file)
 
 
-def create_keyring(path: Path, passphrase: str | None) -> None:
-    """A keyring with one root version at `path`, mode 0600; one that exists is left alone."""
-    if not path.exists():
-        Keyring(path, passphrase).create()
-
-
 @dataclass(frozen=True, slots=True)
 class _Unlocked:
     """The keyring in memory: `over` seals the roots in the file, None without a passphrase."""
@@ -83,6 +77,7 @@ class Keyring:
         self._one_at_a_time = threading.Lock()
 
     def create(self) -> None:
+        """A keyring with one root version, mode 0600; one that exists is left alone."""
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
