@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,44 @@ def test_a_blob_that_is_a_link_is_refused(tmp_path: Path) -> None:
     path = made.recording(tmp_path / "in" / "a.json", [made.audio(1, 0, b"sound", blob=True)])
     with pytest.raises(BadInput, match="link"):
         made.read(path)
+
+
+def test_a_folder_of_blobs_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    path = made.recording(tmp_path / "in" / "a.json", [made.audio(1, 0, b"sound", blob=True)])
+    made.blob(tmp_path / "elsewhere", b"sound")
+    (tmp_path / "in" / "blobs").symlink_to(tmp_path / "elsewhere" / "blobs")
+    with pytest.raises(BadInput, match="link"):
+        made.read(path)
+
+
+@pytest.mark.parametrize("stated", ["x", "", "md5:00", None, f"SHA256:{'0' * 64}"])
+def test_no_other_checksum_makes_up_for_bytes_that_are_not_what_a_blob_is_named(
+    tmp_path: Path, stated: str | None
+) -> None:
+    blob = made.blob(tmp_path, b"sound")
+    blob.write_bytes(b"noise")
+    event = made.audio(1, 0, b"sound", blob=True)
+    event["data"]["payload"]["checksum"] = stated
+    with pytest.raises(BadInput, match="checksum"):
+        made.read(made.recording(tmp_path / "a.json", [event]))
+
+
+def test_every_reference_to_a_blob_has_to_be_true_of_it(tmp_path: Path) -> None:
+    made.blob(tmp_path, b"sound")
+    first, second = (made.audio(n, 0, b"sound", blob=True) for n in (1, 2))
+    second["data"]["payload"]["checksum"] = f"sha256:{'0' * 64}"
+    with pytest.raises(BadInput, match="checksum"):
+        made.read(made.recording(tmp_path / "a.json", [first, second]))
+
+
+def test_a_recording_that_changes_after_it_was_told_apart_is_refused(tmp_path: Path) -> None:
+    path = made.recording(tmp_path / "a.json", [made.event(1, 0)])
+    source = Source(path)
+    assert formats.detect(source) is not None
+    time.sleep(0.02)  # file systems tell times in steps of some milliseconds
+    path.write_bytes(path.read_bytes())
+    with pytest.raises(BadInput, match="changed"):
+        formats.read(source)
 
 
 def test_a_remote_blob_is_never_fetched(tmp_path: Path) -> None:

@@ -80,6 +80,7 @@ class _Recording:
         inside = path.parent.name == EVENTS
         self.place = Source(path.parent.parent if inside else path.parent)
         self.file = f"{EVENTS}/{source.name}" if inside else source.name
+        self.place.holds(self.file, source)
         self.folders = ("", f"{EVENTS}/") if inside else ("",)
         blobs = tuple(f"{folder}{BLOBS}" for folder in self.folders)
         self.media = Media(self.place, self.file, blobs, self.notes)

@@ -24,6 +24,7 @@ from vault.model import Json, Kind, Original
 #: The key of a payload that says where in an original its bytes lie, for inline ones.
 INLINE, EXTENT = "inline_data", "inline"
 _SCHEME = "file://"
+_SHA256 = "sha256:"
 _BLOCK_BYTES = 1 << 20
 #: So many characters of base64 are seldom anything else's, and far faster found than thousands.
 _BEGINNING = 48
@@ -40,6 +41,7 @@ class Media:
     def __init__(self, place: Source, file: str, folders: tuple[str, ...], notes: Notes) -> None:
         self._place, self._file, self._folders, self._notes = place, file, folders, notes
         self._blobs: dict[str, Original | None] = {}
+        self._digests: dict[str, str] = {}
         self._searching = True
         self._from = 0
         self.has_inline = False
@@ -118,39 +120,51 @@ class Media:
                 self._notes.add("remote-blob", "A blob lies elsewhere; nothing is ever fetched.")
             return
         name = blob_name(ref)
-        if name in self._blobs:
-            return
-        self._blobs[name] = None
+        if name not in self._blobs:
+            self._blobs[name] = self._found(name, payload, data)
+            if self._blobs[name] is None:
+                text = "An event refers to a blob that is not there."
+                self._notes.add("missing-file", text, name)
+        blob = self._blobs[name]
+        if blob is not None:
+            self._verify(blob, payload)
+
+    def _found(self, name: str, payload: dict[str, Json], data: dict[str, Json]) -> Original | None:
+        """The blob as an original, as the first event that refers to it describes it."""
         for folder in self._folders:
             file = relative(f"{folder}/{name}")
             size = size_of(self._place, file)
             if size is not None:
-                self._blobs[name] = self._checked(file, size, payload, data)
-                return
-        self._notes.add("missing-file", "An event refers to a blob that is not there.", name)
+                kind, media_type = described(payload.get("mime_type"), data.get("metadata"))
+                return Original(file, kind, media_type, size, self._place.opener(file, size))
+        return None
 
-    def _checked(
-        self, file: str, size: int, payload: dict[str, Json], data: dict[str, Json]
-    ) -> Original:
-        """The blob as an original, if its bytes are what the event says."""
-        stated = payload.get("checksum")
-        if not isinstance(stated, str):
-            named = _DIGEST.fullmatch(file)
-            stated = f"sha256:{named[1]}" if named else None
-        if stated is None:
-            self._notes.add("no-checksum", "Nothing says what this blob should hold.", file)
-        elif stated.startswith("sha256:"):
+    def _verify(self, blob: Original, payload: dict[str, Json]) -> None:
+        """Every event's word on a blob, and its own name, has to be true of its bytes."""
+        stated, named = payload.get("checksum"), _DIGEST.fullmatch(blob.name)
+        known = isinstance(stated, str) and stated.lower().startswith(_SHA256)
+        if isinstance(stated, str) and known:
+            _compare(self._digest(blob.name), stated, blob.name)
+        elif stated not in (None, ""):
+            text = "The checksum is of an unknown kind."
+            self._notes.add("unknown-checksum", text, blob.name)
+        if not known and named:
+            _compare(self._digest(blob.name), named[1], blob.name)
+        elif not known and stated in (None, ""):
+            text = "Nothing says what this blob should hold."
+            self._notes.add("no-checksum", text, blob.name)
+        if payload.get("size") not in (None, blob.size_bytes):
+            self._notes.add("size-mismatch", "Stated and real size differ.", blob.name)
+
+    def _digest(self, file: str) -> str:
+        """SHA-256 of a blob, in hex; read once."""
+        if file not in self._digests:
             digest = hashlib.sha256()
             with self._place.open(file) as stream:
                 while block := stream.read(_BLOCK_BYTES):
                     digest.update(block)
-            _compare(digest.hexdigest(), stated, file)
-        else:
-            self._notes.add("unknown-checksum", "The checksum is of an unknown kind.", file)
-        if payload.get("size") not in (None, size):
-            self._notes.add("size-mismatch", "Stated and real size differ.", file)
-        kind, media_type = described(payload.get("mime_type"), data.get("metadata"))
-        return Original(file, kind, media_type, size, self._place.opener(file, size))
+            self._digests[file] = digest.hexdigest()
+        return self._digests[file]
 
 
 def blob_name(ref: str) -> str:
@@ -191,7 +205,9 @@ def size_of(place: Source, file: str) -> int | None:
         with place.open(file) as stream:
             return os.fstat(stream.fileno()).st_size
     except BadInput as error:
-        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+        first, _, _ = file.partition("/")
+        linked = any(e.kind == "link" and e.name == first for e in place.listing())
+        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError) and not linked:
             return None
         raise
 
@@ -217,10 +233,10 @@ def _decoded(inline: str) -> bytes | None:
 
 
 def _check(decoded: bytes, stated: Json, where: str) -> None:
-    if isinstance(stated, str) and stated.startswith("sha256:"):
+    if isinstance(stated, str) and stated.lower().startswith(_SHA256):
         _compare(hashlib.sha256(decoded).hexdigest(), stated, where)
 
 
 def _compare(found: str, stated: str, where: str) -> None:
-    if stated.removeprefix("sha256:").lower() != found:
+    if stated.lower().removeprefix(_SHA256) != found:
         raise BadInput(f"{where!a} does not hold what its checksum says.")

@@ -156,6 +156,11 @@ class Source:
         self._adopted[name] = size
         return True
 
+    def holds(self, name: str, lone: Source) -> None:
+        """The file of that name is the one that `lone` is: looked at there, looked at here."""
+        if lone.name in lone._seen:
+            self._seen[name] = lone._seen[lone.name]
+
     def open(self, name: str, *, growing: bool = False) -> io.FileIO:
         """A fresh unbuffered stream of a regular file; raises `BadInput` otherwise.
 
