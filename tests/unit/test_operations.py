@@ -296,3 +296,19 @@ def test_a_damaged_home_is_a_back_end_error_and_a_missing_one_not_found(
     (tmp_path / HOME_FILE).write_bytes(content)
     with pytest.raises(BackendError):
         read_home(tmp_path)
+
+
+def test_a_link_inside_the_folder_to_write_into_is_not_followed(tmp_path: Path) -> None:
+    folder, victim = tmp_path / "out", tmp_path / "victim"
+    folder.mkdir()
+    victim.mkdir()
+    (victim / "manifest.json").write_text("precious")
+    (folder / "call").symlink_to(victim)
+    with pytest.raises(UsageError, match="is a link"), whole_folder(folder) as scratch:
+        inside(scratch, "call/manifest.json").write_text("new")
+    assert (victim / "manifest.json").read_text() == "precious"
+    linked = tmp_path / "linked"
+    linked.symlink_to(folder)  # what the user named may be one
+    with whole_folder(linked) as scratch:
+        inside(scratch, "other/manifest.json").write_text("new")
+    assert (folder / "other" / "manifest.json").read_text() == "new"

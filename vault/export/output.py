@@ -84,6 +84,8 @@ def expect_room(folder: Path, scratch: Path) -> None:
     """
     for name in _files_in(scratch):
         for above in (folder / parent for parent in reversed(name.parents)):
+            if above != folder and above.is_symlink():
+                raise UsageError(f"{above} is a link, and it is not followed.")
             if os.path.lexists(above) and not above.is_dir():
                 raise UsageError(f"{above} is no folder, and {name} is to lie in it.")
         if (folder / name).is_dir():
