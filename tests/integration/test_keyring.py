@@ -17,6 +17,7 @@ import pytest
 
 from vault.errors import BackendError, IntegrityError, NotFound, UsageError
 from vault.kms import change_passphrase, open_kms
+from vault.kms.address import secret
 from vault.kms.keyring import Keyring
 
 CONTEXT = {"tenant": "t", "bucket": "long", "generation": "1"}
@@ -308,3 +309,12 @@ def test_kill_9_while_rotating_leaves_a_keyring_that_opens_everything(
         assert sorted(found.name for found in path.parent.iterdir()) == [
             "keyring.json", "keyring.json.lock",
         ]  # fmt: skip
+
+
+def test_a_passphrase_without_an_end_and_a_file_without_a_floor_are_refused(path: Path) -> None:
+    with pytest.raises(BackendError, match="too long"):
+        secret(Path("/dev/zero"), "passphrase file")
+    Keyring(path, None).create()
+    path.write_bytes(b"[" * 100_000)
+    with pytest.raises(IntegrityError, match="damaged"):
+        Keyring(path, None).wrap(bytes(32), {})

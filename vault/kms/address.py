@@ -51,17 +51,23 @@ class Address:
         return self.options
 
 
+#: No passphrase, token or PIN is longer, and a device may never end.
+_LONGEST_BYTES = 1 << 16
+
+
 def secret(path: Path, what: str) -> str:
     """The text of a file without the line end that editors add; `BackendError` if there is none.
 
     `what` names the file's purpose in the message; the text itself is never repeated.
     """
     try:
-        text = path.expanduser().read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+        with path.expanduser().open("rb") as file:
+            content = file.read(_LONGEST_BYTES + 1)
+        text = content.decode().removesuffix("\n").removesuffix("\r")
     except (OSError, UnicodeDecodeError) as error:
         raise BackendError(f"The {what} {path} cannot be read.") from error
-    if not text:
-        raise BackendError(f"The {what} {path} is empty.")
+    if not text or len(content) > _LONGEST_BYTES:
+        raise BackendError(f"The {what} {path} is {'too long' if text else 'empty'}.")
     return text
 
 

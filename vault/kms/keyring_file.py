@@ -79,7 +79,7 @@ def read(path: Path) -> Contents:
         )
     try:
         return _decoded(json.loads(text))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise IntegrityError(f"The keyring {path} is damaged: restore it from a backup.") from error
 
 

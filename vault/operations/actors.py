@@ -15,11 +15,11 @@ from vault.rows import ActorRow, SessionRow
 #: The roles, and what each may do. `read-own` reads what the same actor deposited.
 ROLES: dict[str, frozenset[str]] = {
     "owner": frozenset(
-        {"deposit", "read", "export", "actors", "keys", "jobs", "fixity", "repair", "evidence"}
+        {"deposit", "read", "schedules", "actors", "keys", "jobs", "fixity", "repair", "evidence"}
     ),
     "agent": frozenset({"deposit", "read-own"}),
-    "officer": frozenset({"read", "export", "evidence", "fixity"}),
-    "dpo": frozenset({"read", "export", "evidence", "fixity"}),
+    "officer": frozenset({"read", "schedules", "evidence", "fixity"}),
+    "dpo": frozenset({"read", "schedules", "evidence", "fixity"}),
     "auditor": frozenset({"evidence", "fixity"}),
     "admin": frozenset({"actors", "keys", "jobs", "fixity"}),
     "nobody": frozenset(),

@@ -80,7 +80,7 @@ class Ran:
 
 def add(room: Room, schedule: Schedule) -> None:
     """Keep a schedule. Raises `BadInput` if there is one of that name."""
-    actors.permit(room, "export")
+    actors.permit(room, "schedules")
     schedule.check()
     key = room.keys.tenant_key()
     with room.catalogue.transaction() as tx:
@@ -92,7 +92,7 @@ def add(room: Room, schedule: Schedule) -> None:
 
 def listed(room: Room) -> list[Schedule]:
     """Every schedule, by name."""
-    actors.permit(room, "export")
+    actors.permit(room, "schedules")
     key = room.keys.tenant_key()
     with room.catalogue.transaction() as tx:
         return [schedule for _, schedule in sorted(_load(key, tx).items())]
@@ -100,7 +100,7 @@ def listed(room: Room) -> list[Schedule]:
 
 def remove(room: Room, name: str) -> None:
     """Forget a schedule; its reports stay where they are. Raises `NotFound`."""
-    actors.permit(room, "export")
+    actors.permit(room, "schedules")
     key = room.keys.tenant_key()
     with room.catalogue.transaction() as tx:
         kept = _load(key, tx)
@@ -115,7 +115,7 @@ def run_due(room: Room) -> list[Ran]:
     A time that was missed is made up for once, however often it was missed. One that fails
     keeps its error and comes again at its next time; the others are made all the same.
     """
-    actors.permit(room, "export")
+    actors.permit(room, "schedules")
     ran = []
     for schedule in _claim(room):
         outcome = _run(room, schedule)
