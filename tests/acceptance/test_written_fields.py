@@ -159,7 +159,7 @@ def test_every_promptkit_recording_has_the_published_fields(
             others = dict.fromkeys(("conversation_id", "run_id", "data_type"), text)
             fits(event, {**always, "session_id": text}, {**others, "parent_seq": whole})
             if event["type"] in {"audio.input", "audio.output"} and session.format != "promptkit":
-                sound(event["data"])
+                sound(event["data"], out.parent)
 
 
 def loaded(place: Path) -> dict[str, Any]:
@@ -174,12 +174,16 @@ def loaded(place: Path) -> dict[str, Any]:
     return {"metadata": lines[0]["metadata"], "events": [line["event"] for line in lines[1:]]}
 
 
-def sound(data: Mapping[str, Any]) -> None:
+def sound(data: Mapping[str, Any], place: Path) -> None:
     always = {"direction": one_of("input", "output"), "payload": is_object, "metadata": is_object}
     fits(data, {**always, "chunk_index": whole, "is_final": one_of(True, False)})
     fits(data["payload"], {"storage_ref": text, "mime_type": text, "size": whole})
     counts = dict.fromkeys(("sample_rate", "channels", "duration_ms"), whole)
     fits(data["metadata"], {**counts, "encoding": text})
+    if name := data["payload"]["storage_ref"].removeprefix("file://"):
+        blob = (place / "blobs" / name).read_bytes()
+        assert len(blob) == data["payload"]["size"] > 0
+        assert data["payload"]["checksum"] == "sha256:" + hashlib.sha256(blob).hexdigest()
 
 
 def test_every_vcon_keeps_to_the_published_schema_and_to_what_no_schema_can_say(

@@ -96,7 +96,8 @@ def test_one_session_is_one_file_that_is_what_it_says(
     path = tmp_path / "out"
     done = export(room, Choice([session]), Request(format), path)
     content = path.read_bytes()
-    (file,) = done.files
+    file, *blobs = done.files
+    assert bool(blobs) == format.startswith("promptkit")
     assert content.startswith(MAGIC[format])
     assert file == {
         "name": str(path),
@@ -327,6 +328,49 @@ def test_layouts_of_sound(room: Room, tmp_path: Path, layout: str, channels: int
     shape = shape_of(iter([content]), "wav")
     assert shape.channels == channels
     assert (len(content) - 44) // (2 * channels * shape.rate) == 1
+
+
+def frames_of(path: Path) -> tuple[bytes, int]:
+    """The samples of a mono file and their rate."""
+    with wave.open(str(path)) as file:
+        assert file.getnchannels() == 1
+        return bytes(file.readframes(file.getnframes())), file.getframerate()
+
+
+@pytest.mark.parametrize(
+    "name", ["scenario/python/gemini_live_interruption", "promptkit/pk-dev-inline"]
+)
+def test_a_true_timeline_lasts_as_long_as_the_session_and_a_row_as_its_sound(
+    room: Room, fixtures_folder: Path, tmp_path: Path, name: str
+) -> None:
+    place = fixtures_folder / name
+    place = place if name[0] == "s" else place / f"{place.name}.recording.json"
+    (session,) = deposit(room, [place], Terms(), wait=False).sessions
+    for layout in ("timeline", "concat"):
+        export(room, Choice([session.id]), Request("wav", layout=layout), tmp_path / layout)
+    timeline, rate = frames_of(tmp_path / "timeline")
+    in_a_row, _ = frames_of(tmp_path / "concat")
+    assert session.duration_ns is not None
+    assert len(timeline) // 2 == round(session.duration_ns * rate / 10**9)
+    (reading,) = formats.read(place)
+    spoken = [turn.decoded_ns or 0 for turn in reading.timeline.segments]
+    assert len(in_a_row) / 2 == pytest.approx(sum(spoken) * rate / 10**9, abs=len(spoken))
+    end = max(t.start_ns + (t.decoded_ns or 0) for t in reading.timeline.segments)
+    last = round(end * rate / 10**9)
+    assert not any(timeline[2 * last :])
+    assert len(timeline) // 2 > last
+
+
+def test_a_length_that_cannot_be_is_no_reason_for_silence(room: Room, tmp_path: Path) -> None:
+    bundle = recordings.bundle(tmp_path / "in", PHRASES, seconds=0.5)
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    for stated, length in ((2.0, 2.0), (8 * 86_400, 1.5)):
+        (bundle / "manifest.json").write_text(json.dumps(manifest | {"duration": stated}))
+        (session,) = deposit(room, [bundle], Terms(), wait=False).sessions
+        assert session.duration_ns == stated * 10**9
+        export(room, Choice([session.id]), Request("wav"), tmp_path / "out.wav")
+        samples, rate = frames_of(tmp_path / "out.wav")
+        assert len(samples) / 2 / rate == length
 
 
 def two_channels(room: Room, path: Path, frame: bytes) -> str:

@@ -9,10 +9,12 @@ from functools import partial
 from itertools import chain
 
 from vault.export.record import Order, Record, blocks
+from vault.export.turns import samples, turns
 from vault.export.unsaid import endless, said_here
 from vault.formats import promptkit_annotations, promptkit_writer
 from vault.formats.fields import Notes
 from vault.formats.promptkit_events import is_safe_id
+from vault.formats.promptkit_retold import Blob, numbers
 from vault.model import Annotation, Original, Reading
 
 _BLOBS, _ANNOTATIONS, _LINES = "blobs", "annotations", ".annotations.jsonl"
@@ -23,9 +25,10 @@ MEDIA = re.compile(rf"{_BLOBS}/[^/]+/[^/]+|{_ANNOTATIONS}/[^/]+{re.escape(_LINES
 def promptkit(record: Record, order: Order, *, lines: bool) -> Iterator[bytes]:
     """A PromptKit recording, as JSON or as JSON lines."""
     session, own = _named(record), _is_own(record)
-    if not own and any(session.recordings()):
-        text = "A turn says how long it sounds, and has none of its sound."
-        order.left("sound-left-out", text, record)
+    blobs = turns(record)
+    if not own and (lost := {each.name for each in session.recordings()} - blobs.keys()):
+        text = "recordings stay out: only a WAV of 16 bits of one turn has a place."
+        order.left("sound-left-out", f"{len(lost)} {text}", record)
     endless(record, order)
     strange = [] if own else [a for a in _said(record, order) if not _is_known(a)]
     said_here(record, order, strange)
@@ -34,7 +37,7 @@ def promptkit(record: Record, order: Order, *, lines: bool) -> Iterator[bytes]:
     if not own and named not in {session.external_id, None}:  # one of its own has its own id still
         options = replace(options, custom={"external_id": named, **(options.custom or {})})
     write = promptkit_writer.write_lines if lines else promptkit_writer.write_json
-    return write(session, options)
+    return write(session, options, blobs)
 
 
 def media(record: Record, order: Order) -> Iterator[tuple[str, Iterator[bytes]]]:
@@ -50,12 +53,16 @@ def media(record: Record, order: Order) -> Iterator[tuple[str, Iterator[bytes]]]
             came = original
         else:
             yield name, blocks(original)
-    session = _named(record)
+    session, sound = _named(record), turns(record)
+    heard = {each.name: each for each in session.recordings()} if sound else {}
+    own_id = promptkit_writer.session_id(session)
+    pieces = {blob.name(own_id): heard[file] for file, blob in sound.items()}
+    yield from ((f"{_BLOBS}/{name}", samples(original)) for name, original in pieces.items())
     known = {} if came is None else _ids(came)
-    added = _added(record, order, session, known)
+    added = _added(record, order, session, known, sound)
     first = next(added, None)
     if came is not None or first is not None:
-        name = f"{_ANNOTATIONS}/{promptkit_writer.session_id(session)}{_LINES}"
+        name = f"{_ANNOTATIONS}/{own_id}{_LINES}"
         yield name, _joined(came, chain([] if first is None else [first], added))
 
 
@@ -98,17 +105,18 @@ def _ids(came: Original) -> dict[str, bool]:
 
 
 def _added(
-    record: Record, order: Order, session: Reading, known: Mapping[str, bool]
+    record: Record,
+    order: Order,
+    session: Reading,
+    known: Mapping[str, bool],
+    blobs: Mapping[str, Blob],
 ) -> Iterator[bytes]:
     """The lines of what was said here, and of what no file said that came."""
-    own = _is_own(record)
-    return promptkit_annotations.write(
-        (each for each in _said(record, order) if own or _is_known(each)),
-        promptkit_writer.session_id(session),
-        partial(promptkit_writer.instant, session),
-        promptkit_writer.numbers(session),
-        known,
-    )
+    own, own_id = _is_own(record), promptkit_writer.session_id(session)
+    said = [each for each in _said(record, order) if own or _is_known(each)]
+    places = numbers(session.timeline, own_id, blobs) if said and not own else {}
+    instant = partial(promptkit_writer.instant, session)
+    return promptkit_annotations.write(said, own_id, instant, places, known)
 
 
 def _joined(came: Original | None, added: Iterator[bytes]) -> Iterator[bytes]:

@@ -2,7 +2,7 @@
 
 A session that came from PromptKit is written as it was: every number, nanosecond and unknown
 field, its inline bytes from the original. Of any other session the turns become messages and
-pieces of audio without bytes, and its events stay what they are.
+pieces of audio, whose bytes are in the blobs that are given, and its events stay what they are.
 Source: SessionRecording.SaveTo and Load of the Go package recording.
 """
 
@@ -24,20 +24,17 @@ from vault.formats.promptkit_events import (
     zone_of,
 )
 from vault.formats.promptkit_media import EXTENT, INLINE
+from vault.formats.promptkit_retold import Blob, retold
 from vault.formats.promptkit_turns import MESSAGE
-from vault.model import Event, Json, Reading, Segment
+from vault.model import Event, Json, Reading
 
 VERSION = "1.0"
-_ROLES = {"user": "user", "agent": "assistant", "system": "system"}
-_TRACKS = {"user": "input", "agent": "output"}
 _TYPES = {
     "conversation.started": "*events.ConversationStartedData",
     MESSAGE: "*events.MessageCreatedData",
     "audio.input": "*events.AudioEventData",
     "audio.output": "*events.AudioEventData",
 }
-#: The number of an event that is made here, until all have their own.
-_MADE = -1
 #: What `odd` says of an event that is no field of it.
 _MARKS = {"wrapped", "extra", "empty"}
 
@@ -106,12 +103,15 @@ class _Written:
         return data | {"payload": rest}
 
 
-def write_json(reading: Reading, options: Options | None = None) -> Iterator[bytes]:
+def write_json(
+    reading: Reading, options: Options | None = None, blobs: Mapping[str, Blob] | None = None
+) -> Iterator[bytes]:
     """The session as one JSON document, in pieces.
 
-    Inline bytes are read from the originals, and left out where those are not kept.
+    Inline bytes are read from the originals, and left out where those are not kept. `blobs` are
+    those of the turns of a session of another format, by the recordings that the turns name.
     """
-    made = _recording(reading, options or Options())
+    made = _recording(reading, options or Options(), blobs or {})
     yield b'{\n  "metadata": ' + _dump(made.metadata)
     for key, value in made.around.items():
         yield b",\n  " + _dump(key) + b": " + _dump(value)
@@ -123,9 +123,11 @@ def write_json(reading: Reading, options: Options | None = None) -> Iterator[byt
     yield b"\n  ]\n}\n"
 
 
-def write_lines(reading: Reading, options: Options | None = None) -> Iterator[bytes]:
+def write_lines(
+    reading: Reading, options: Options | None = None, blobs: Mapping[str, Blob] | None = None
+) -> Iterator[bytes]:
     """The same as JSON lines: the metadata, then an event a line."""
-    made = _recording(reading, options or Options())
+    made = _recording(reading, options or Options(), blobs or {})
     yield _dump({**made.around, "metadata": made.metadata, "type": "metadata"}) + b"\n"
     for event in made.each():
         line: dict[str, Json] = {"event": event, "type": "event"}
@@ -134,14 +136,14 @@ def write_lines(reading: Reading, options: Options | None = None) -> Iterator[by
         yield _dump(line) + b"\n"
 
 
-def _recording(reading: Reading, options: Options) -> _Written:
+def _recording(reading: Reading, options: Options, blobs: Mapping[str, Blob]) -> _Written:
     start_ns, zone = _start(reading)
     envelopes = _envelopes(reading)
     if envelopes is not None:
         events: Sequence[Event] = reading.timeline.events
     else:
         envelopes = Envelopes({"session_id": session_id(reading)}, dict(_TYPES))
-        found = enumerate(_events(reading), 1)
+        found = enumerate(retold(reading.timeline, session_id(reading), blobs), 1)
         events = [Event(number, e.type, e.offset_ns, e.data) for number, e in found]
     last_ns = max((event.offset_ns for event in events), default=0)
     duration_ns = last_ns if reading.duration_ns is None else reading.duration_ns
@@ -170,13 +172,6 @@ def instant(reading: Reading, offset_ns: int) -> str:
     """An offset in the session as the recording writes instants."""
     start_ns, zone = _start(reading)
     return instants.write(start_ns + offset_ns, zone)
-
-
-def numbers(reading: Reading) -> dict[int, int]:
-    """What the number of each event becomes in the recording, where that is another."""
-    if reading.format == "promptkit":
-        return {}
-    return {e.seq: n for n, e in enumerate(_events(reading), 1) if e.seq != _MADE}
 
 
 def _start(reading: Reading) -> tuple[int, timezone]:
@@ -226,58 +221,6 @@ def _chosen(options: Options) -> dict[str, Json]:
     if options.created_at is not None:
         chosen["created_at"] = instants.write(instants.from_datetime(options.created_at))
     return {key: value for key, value in chosen.items() if value is not None}
-
-
-def _events(reading: Reading) -> list[Event]:
-    """The events of a session of another format: its start, its own events, and its turns.
-
-    In the order of time; those that it did not have are `_MADE`.
-    """
-    found = [Event(_MADE, "conversation.started", 0, {"SystemPrompt": ""})]
-    found += reading.timeline.events
-    spoken = 0
-    for segment in reading.timeline.segments:
-        found += _turn(segment)
-        if segment.text:
-            found.append(_message(segment, spoken))
-            spoken += 1
-    found.sort(key=lambda event: event.offset_ns)
-    return found
-
-
-def _turn(segment: Segment) -> list[Event]:
-    """That someone was heard, and for how long, without the sound."""
-    track = _TRACKS.get(segment.role)
-    length_ns = segment.decoded_ns or segment.end_ns - segment.start_ns
-    if track is None or length_ns <= 0:
-        return []
-    data: dict[str, Json] = {
-        "direction": track,
-        "actor": segment.role,
-        "payload": {"storage_ref": "", "mime_type": "audio/pcm", "size": 0},
-        "metadata": {
-            "sample_rate": 0,
-            "channels": 0,
-            "encoding": "",
-            "duration_ms": length_ns // 1_000_000,
-        },
-        "turn_id": f"turn-{segment.index}",
-        "chunk_index": 0,
-        "is_final": True,
-    }
-    return [Event(_MADE, f"audio.{track}", segment.start_ns, data)]
-
-
-def _message(segment: Segment, index: int) -> Event:
-    data: dict[str, Json] = {
-        "Role": _ROLES.get(segment.role, segment.role),
-        "Content": segment.text,
-        "Index": index,
-        "Parts": None,
-        "ToolCalls": None,
-        "ToolResult": None,
-    }
-    return Event(_MADE, MESSAGE, segment.start_ns, data)
 
 
 def _dump(value: Json) -> bytes:
