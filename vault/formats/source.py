@@ -7,7 +7,6 @@ regular files is ever read: no device, no pipe, no socket.
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import re
@@ -18,8 +17,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
-from vault.errors import BackendError, BadInput
+from vault.errors import BadInput
 from vault.formats import jsontext
+from vault.formats.watched import Watched, state, translated
 from vault.model import Json
 
 NAMES_LIMIT = 100_000
@@ -31,17 +31,6 @@ HEAD_BYTES = 4096
 _FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
 _FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _UNWANTED = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
-_THEIR_FAULT = {
-    errno.ENOENT: "is not there",
-    errno.ELOOP: "is a link, and links are not followed",
-    errno.ENOTDIR: "is not there, or is a link, and links are not followed",
-    errno.EISDIR: "is a folder",
-    errno.ENXIO: "is not a regular file",
-    errno.EACCES: "may not be read",
-    errno.EPERM: "may not be read",
-    errno.ENAMETOOLONG: "has too long a name",
-    errno.ESTALE: "is not there any more",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +90,7 @@ class Source:
                 self._place = os.path.realpath(self._place)
                 found = os.lstat(self._place)
         except (OSError, ValueError) as error:
-            raise _translated(error, str(self.path)) from None
+            raise translated(error, str(self.path)) from None
         self.is_folder = stat.S_ISDIR(found.st_mode)
         if follow and not self.is_folder and not stat.S_ISREG(found.st_mode):
             raise BadInput(f"{str(self.path)!a} is neither a regular file nor a folder.")
@@ -178,7 +167,7 @@ class Source:
 
         def again() -> BinaryIO:
             descriptor, found = self._descriptor(name)
-            stream = _Watched(descriptor, name, found)
+            stream = Watched(descriptor, name, found)
             if found.st_size != size_bytes:
                 stream.close()
                 raise BadInput(f"{name!a} changed while it was read.")
@@ -231,12 +220,12 @@ class Source:
         try:
             descriptor = os.open(parts[-1], _FILE, dir_fd=folder)
         except OSError as error:
-            raise _translated(error, name) from error
+            raise translated(error, name) from error
         finally:
             os.close(folder)
         found = os.fstat(descriptor)
         wrong = None if stat.S_ISREG(found.st_mode) else "is not a regular file"
-        if not growing and self._seen.setdefault(name, _state(found)) != _state(found):
+        if not growing and self._seen.setdefault(name, state(found)) != state(found):
             wrong = "changed while it was read"
         if wrong is not None:
             os.close(descriptor)
@@ -256,7 +245,7 @@ class Source:
                     os.close(descriptor)
                 descriptor = inner
         except OSError as error:
-            raise _translated(error, name) from error
+            raise translated(error, name) from error
         return descriptor
 
     def _collect(self, folder: str, found: dict[str, int], depth: int = 1) -> None:
@@ -274,42 +263,6 @@ class Source:
             raise BadInput(f"The bundle holds more than {NAMES_LIMIT} files.")
 
 
-class _Watched(io.FileIO):
-    """A regular file that notices, at its end, that it changed since it was opened."""
-
-    def __init__(self, descriptor: int, name: str, found: os.stat_result) -> None:
-        super().__init__(descriptor, "rb")
-        self._title = name
-        self._found = _state(found)
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        try:
-            data = super().read(-1 if size is None else size)
-        except OSError as error:
-            raise _translated(error, self._title) from error
-        if size is None or len(data) < size or size < 0:
-            self._still_the_same()
-        return data
-
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]  # narrower than Buffer, which 3.11 cannot name
-        try:
-            count = super().readinto(buffer)
-        except OSError as error:
-            raise _translated(error, self._title) from error
-        if not count:
-            self._still_the_same()
-        return count
-
-    def _still_the_same(self) -> None:
-        if _state(os.fstat(self.fileno())) != self._found:
-            raise BadInput(f"{self._title!a} changed while it was read.")
-
-
-def _state(found: os.stat_result) -> tuple[int, ...]:
-    """What differs once a file is another one, or has been written to."""
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
 def _scan(descriptor: int) -> Iterator[Entry]:
     """The entries of an open folder, at most one more than may be; nothing is followed."""
     with os.scandir(descriptor) as entries:
@@ -325,13 +278,3 @@ def _scan(descriptor: int) -> Iterator[Entry]:
                 yield Entry(entry.name, "file", size)
             else:
                 yield Entry(entry.name, "special", 0)
-
-
-def _translated(error: Exception, name: str) -> BadInput | BackendError:
-    """The one place where the file system's errors become ours."""
-    if isinstance(error, OSError):
-        reason = _THEIR_FAULT.get(error.errno or 0)
-        if reason is None:
-            return BackendError(f"{name!a} cannot be read: {error.strerror}.", retryable=True)
-        return BadInput(f"{name!a} {reason}.")
-    return BadInput(f"{name!a} is not a path.")
