@@ -414,7 +414,8 @@ def test_a_setting_that_cannot_be_stops_everything(
     home: Home, tmp_path: Path, variable: str, value: str, told: str
 ) -> None:
     file = recordings.recording(tmp_path / "a.wav")
-    refused = home.run("deposit", file, code=2, **{f"STRONGROOM_{variable}": value})
+    home.extra[f"STRONGROOM_{variable}"] = value
+    refused = home.run("deposit", file, code=2)
     assert f"STRONGROOM_{variable}" in refused.err
     assert told in refused.err
     assert home.objects() == []
@@ -422,8 +423,8 @@ def test_a_setting_that_cannot_be_stops_everything(
 
 def test_an_empty_setting_is_none(home: Home, tmp_path: Path) -> None:
     file = recordings.recording(tmp_path / "a.wav")
-    empty = {f"STRONGROOM_{n}": "" for n in ("BROKER_URL", "PASSPHRASE_FILE", "STORE_URL")}
-    home.run("deposit", file, "--no-wait", **empty)
+    home.extra |= {f"STRONGROOM_{n}": "" for n in ("BROKER_URL", "PASSPHRASE_FILE", "STORE_URL")}
+    home.run("deposit", file, "--no-wait")
     assert home.objects()
 
 
