@@ -137,7 +137,11 @@ def pair(room: Room, session: Any, family: str, place: Path) -> Pair:
     asked = Request("promptkit-jsonl" if lines else family)
     said = [w.code for w in export(room, Choice([session.id]), asked, target).warnings]
     fetch.originals(room, session.id, place / "came")
-    return Pair(session, recordings.files(place / "came"), recordings.files(out), said)
+    written = recordings.files(out)
+    ours = [name for name in written if name.endswith("strongroom.json")]
+    assert len(ours) == (len(written) > 1), session.path  # the manifest of what is more than one
+    kept = {name: data for name, data in written.items() if name not in ours}
+    return Pair(session, recordings.files(place / "came"), kept, said)
 
 
 @dataclass(frozen=True)

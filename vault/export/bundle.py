@@ -17,6 +17,8 @@ from vault.export.zipstream import ZipStream
 from vault.model import Json, Original
 
 MANIFEST = "manifest.json"
+#: The same of a folder whose own format has a file of that name, or that holds other files too.
+ABOUT = "strongroom.json"
 #: What is larger is written so that old programs, and some that read as they go, cannot read it.
 _OLD_BYTES, _OLD_SESSIONS = 4_000_000_000, 1_000_000
 

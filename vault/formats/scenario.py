@@ -29,6 +29,8 @@ from vault.model import Json, Original, Reading, Segment, Timeline
 NAMES = ("scenario",)
 EXTENSIONS: frozenset[str] = frozenset()
 MANIFEST, FULL, SEGMENTS = "manifest.json", "full.wav", "segments"
+#: What an export says of the folder it made, with digests: none of what was recorded.
+EXPORTED, _EXPORTED_HEAD = "strongroom.json", b'{"strongroom_export": '
 #: Stated and decoded lengths that differ by more than this are reported.
 LENGTH_TOLERANCE_NS = 50_000_000
 
@@ -62,6 +64,8 @@ def read(source: Source, name: str) -> list[Reading]:
     an absolute path or a link, and for what `Source` refuses.
     """
     files = source.files()
+    if EXPORTED in files and source.head(EXPORTED).startswith(_EXPORTED_HEAD):
+        del files[EXPORTED]
     if MANIFEST not in files and not detect(source):
         raise BadInput(f"{str(source.path)!a} is not a scenario bundle.")
     notes = Notes()

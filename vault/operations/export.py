@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vault.errors import BadInput, NotFound, UsageError
 from vault.export import age, endings
-from vault.export.bundle import MANIFEST, listing, manifest
+from vault.export.bundle import ABOUT, MANIFEST, listing, manifest
 from vault.export.output import whole_folder
 from vault.export.record import Order, Record
 from vault.export.writers import Each, Tree, Whole, writer
@@ -67,9 +67,9 @@ def export(
 ) -> Exported:
     """Write the chosen sessions to `path`, all of them or nothing.
 
-    A format that holds one session a file makes a folder of files, with a manifest of digests,
-    unless exactly one session was named. Sessions that have nothing of the kind are left out
-    with a warning. Everything that can be refused is refused before anything is opened.
+    A format that holds one session a file makes a folder of files, unless exactly one session was
+    named. What is more than one file has a manifest of digests. Sessions that have nothing of the
+    kind are left out with a warning. What can be refused is refused before anything is opened.
 
     Raises `NotFound` where no session is left, `UsageError` for what does not exist and for a file
     whose name ends as that of another format, `BackendError` where anonymising or encrypting is
@@ -134,7 +134,9 @@ def _written(
     if isinstance(target, Each):
         return beside.one(target, record, order, delivery, path)
     with whole_folder(path, _owned(target, delivery)) as scratch:
-        return [delivery.into(scratch, n, b) for n, b in target.write(record, order)]
+        files = [delivery.into(scratch, n, b) for n, b in target.write(record, order)]
+        rows = (listing(file, session=record.id) for file in files)
+        return [*files, delivery.into(scratch, ABOUT, manifest(order, 1, rows))]
 
 
 def _folder(
