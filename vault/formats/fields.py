@@ -165,24 +165,6 @@ class Fields:
             self.bad(key, "a list")
         return None
 
-    def each(self, key: str) -> Iterator[tuple[int, Fields]]:
-        """The same as `objects`, for lists of thousands: it is one `Fields`, moved on each time.
-
-        Nothing if there is no list.
-        """
-        items = self.value.get(key)
-        if not isinstance(items, list):
-            self.objects(key)
-            return
-        item = Fields({}, key, self.notes)
-        for position, value in enumerate(items):
-            if type(value) is dict:
-                item.value = value
-                item._place = position
-                yield position, item
-            else:
-                self.bad(f"{key}[{position}]", "an object")
-
     def _objects(self, key: str, items: list[Json]) -> Iterator[tuple[int, Fields]]:
         for position, item in enumerate(items):
             if isinstance(item, dict):

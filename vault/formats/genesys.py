@@ -44,7 +44,9 @@ def tell(document: Fields) -> Told:
     )
     transcripts = [item for _, item in document.objects("transcripts") or ()]
     listed = [item for _, item in document.objects("participants") or ()]
-    segments = [_segment(item, clock) for each in transcripts for _, item in each.each("phrases")]
+    segments = [
+        _segment(item, clock) for each in transcripts for _, item in each.objects("phrases") or ()
+    ]
     found = sorted(
         (event for each in transcripts for event in _events(each.object("analytics"), clock)),
         key=lambda event: event.offset_ns,

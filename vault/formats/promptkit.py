@@ -147,7 +147,7 @@ class _Recording:
         if not isinstance(value, dict) or not isinstance(metadata, dict):
             raise BadInput(f"{self.file!a} has no metadata.")
         self.metadata, self.around = metadata, _other(value, "metadata", "events")
-        for number, fields in Fields(value, self.file, self.notes).each("events"):
+        for number, fields in Fields(value, self.file, self.notes).objects("events") or ():
             self._take(fields.value, number, text, 0)
 
     def _read_lines(self) -> None:

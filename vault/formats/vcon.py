@@ -273,9 +273,8 @@ def _source(document: dict[str, Json], consent: list[Json]) -> dict[str, Json]:
 
 def _binary(top: Fields) -> bool:
     """Whether what lies beside the dialogs is no text: sound, a picture, nobody can tell."""
-    return any(
-        item.value.get("encoding") in BASE64 for key in _LISTS[2:] for _, item in top.each(key)
-    )
+    listed = (item for key in _LISTS[2:] for _, item in top.objects(key) or ())
+    return any(item.value.get("encoding") in BASE64 for item in listed)
 
 
 def _as(kind: Kind, original: Original) -> Original:
