@@ -528,7 +528,9 @@ def test_a_schedule_makes_its_report_when_it_is_due_and_not_before(
         assert schedules.run_due(room) == []
         kept = {one.name: one for one in schedules.listed(room)}
         assert kept["weekly"].next_at == now + timedelta(days=6)
+        assert kept["weekly"].last_at is not None
         assert kept["wrong"].error is not None
+        assert (kept["wrong"].last_at, kept["wrong"].again_at) == (None, None)
         schedules.remove(room, "wrong")
         with pytest.raises(StrongroomError):
             schedules.remove(room, "wrong")
@@ -551,6 +553,7 @@ def test_a_schedule_makes_its_report_when_it_is_due_and_not_before(
         {"span_seconds": 10**30},  # would stop every other report at each run
         {"span_seconds": -1},
         {"folder": "here"},
+        {"folder": "/no/such/folder"},
     ],
 )
 def test_a_schedule_that_cannot_be_is_refused(
@@ -562,6 +565,50 @@ def test_a_schedule_that_cannot_be_is_refused(
     with pytest.raises(UsageError):
         schedules.add(room, replace(good, **wrong))
     assert schedules.listed(room) == []
+
+
+class _Fixed:
+    """A clock that stands still."""
+
+    def __init__(self, at: datetime) -> None:
+        self._at = at
+
+    def now(self) -> datetime:
+        return self._at
+
+
+def test_a_report_that_failed_is_tried_again_soon_and_keeps_its_days(
+    room: Room, tmp_path: Path
+) -> None:
+    put(room, tmp_path / "in")
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    first = room.clock.now()
+    schedules.add(
+        room,
+        schedules.Schedule("weekly", "session_summary", "json", str(folder), 7 * 86_400, first),
+    )
+    folder.rmdir()
+
+    def run(hours: float) -> list[schedules.Ran]:
+        return schedules.run_due(replace(room, clock=_Fixed(first + timedelta(hours=hours))))
+
+    (failed,) = run(0)
+    assert isinstance(failed.error, UsageError)
+    (kept,) = schedules.listed(room)
+    assert (kept.last_at, kept.next_at) == (None, first + timedelta(days=7))
+    assert kept.error is not None
+    assert run(0.5) == []
+    (failed,) = run(1)
+    assert failed.error is not None
+    folder.mkdir()
+    (made,) = run(2)
+    assert made.path.is_file()
+    (kept,) = schedules.listed(room)
+    assert (kept.last_at, kept.error) == (first + timedelta(hours=2), None)
+    assert kept.next_at == first + timedelta(days=7)
+    assert run(7 * 24 - 1) == []
+    assert len(run(7 * 24)) == 1
 
 
 def test_a_part_reads_and_seeks_like_a_file(room: Room, tmp_path: Path) -> None:

@@ -57,6 +57,15 @@ def test_tracks_lie_where_they_belong_and_silence_between() -> None:
     assert (whole[20_000:] == [0, -300]).all()
 
 
+def test_silence_follows_the_last_sound_where_more_frames_are_asked_for() -> None:
+    tracks = [Placed(0, steady(100, 8000), 0, 8000)]
+    for frames, length in ((20_000, 20_000), (100, 8000)):
+        whole = np.frombuffer(b"".join(mix(tracks, RATE, 1, frames=frames)), "<i2")
+        assert len(whole) == length
+        assert (whole[:8000] == 100).all()
+        assert (whole[8000:] == 0).all()
+
+
 def test_overlaps_add_up_and_saturate() -> None:
     tracks = [
         Placed(0, steady(20_000, 8000), 0, 8000),

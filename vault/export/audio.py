@@ -14,14 +14,22 @@ from vault.formats.pieces import Pieces
 from vault.formats.sound import beginnings, sound
 from vault.media import wav
 from vault.media.ffmpeg import SEEKING
-from vault.media.mix import CONTAINERS, Placed, decode, encode, mix, mixed_frames
+from vault.media.mix import (
+    CONTAINERS,
+    LONGEST_NS,
+    Placed,
+    decode,
+    encode,
+    mix,
+    mixed_frames,
+)
 from vault.media.probe import shape_of
 from vault.model import Original, Segment
 from vault.replay import tracks
 
-#: timeline: one mono file, everything at its time. stereo: the same, user left, agent right; two
-#: channels of a recording that is nobody's own stay. concat: the recordings one after the other.
-#: tracks: a timeline for each speaker.
+#: timeline: one mono file, everything at its time, as long as the session. stereo: the same, user
+#: left, agent right; two channels of a recording that is nobody's own stay. concat: the recordings
+#: one after the other. tracks: a timeline for each speaker, up to the last of their sound.
 LAYOUTS = ("timeline", "stereo", "concat", "tracks")
 
 _HEAD_BYTES = 1 << 20
@@ -67,7 +75,10 @@ def sound_file(record: Record, order: Order, container: str) -> Iterator[bytes]:
     found = takes(record, order)
     if order.layout == "concat":
         return concat(found, container)
-    return timeline(found, container, stereo=order.layout == "stereo")
+    until_ns = record.session.duration_ns or 0
+    if until_ns > LONGEST_NS or not any(take.role for take in found):
+        until_ns = 0  # what can be no length, or a recording of everybody: that has its own
+    return timeline(found, container, stereo=order.layout == "stereo", until_ns=until_ns)
 
 
 def track_files(
@@ -201,11 +212,14 @@ def _take(
     return Take(found.container, found.open, start_ns, decoded_ns, role, speaker)
 
 
-def timeline(takes: Sequence[Take], container: str, *, stereo: bool = False) -> Iterator[bytes]:
-    """A file of all takes where they belong in time, as long as the last of them lasts.
+def timeline(
+    takes: Sequence[Take], container: str, *, stereo: bool = False, until_ns: int = 0
+) -> Iterator[bytes]:
+    """A file of all takes where they belong in time, up to the end of the last of them.
 
-    In stereo the user is left and the agent right. A recording of two channels that is nobody's
-    own keeps them; whatever else is nobody's is heard on both sides.
+    Silence follows to `until_ns` where that is later. In stereo the user is left and the agent
+    right. A recording of two channels that is nobody's own keeps them; whatever else is nobody's
+    is heard on both sides.
     """
     shapes = [take.shape() for take in takes]
     rate, channels = max(rate for rate, _ in shapes), 2 if stereo else 1
@@ -214,8 +228,9 @@ def timeline(takes: Sequence[Take], container: str, *, stereo: bool = False) -> 
         for take, (_, there) in zip(takes, shapes, strict=True)
         for side, only in (_sides(take, there) if stereo else [(None, None)])
     ]
-    frames = mixed_frames(placed, rate)
-    return encode(mix(placed, rate, channels), rate, channels, container, frames=frames)
+    frames = max(mixed_frames(placed, rate), round(until_ns * rate / 1_000_000_000))
+    mixed = mix(placed, rate, channels, frames=frames)
+    return encode(mixed, rate, channels, container, frames=frames)
 
 
 def concat(takes: Sequence[Take], container: str) -> Iterator[bytes]:

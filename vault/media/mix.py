@@ -51,12 +51,12 @@ class Placed:
 
 
 def mixed_frames(tracks: Sequence[Placed], rate: int) -> int:
-    """How many frames `mix` will give: up to the end of the track that ends last."""
+    """How many frames there are up to the end of the track that ends last."""
     return max((track.first(rate) + track.frames for track in tracks), default=0)
 
 
-def mix(tracks: Sequence[Placed], rate: int, channels: int) -> Iterator[bytes]:
-    """The tracks where they belong in time, one second a block.
+def mix(tracks: Sequence[Placed], rate: int, channels: int, *, frames: int = 0) -> Iterator[bytes]:
+    """The tracks where they belong in time, one second a block; at least `frames` of them.
 
     Silence where nobody speaks; where several do, the sum, saturated. A track is opened when
     its time comes and closed when it ends, so only those that sound together are open
@@ -66,7 +66,7 @@ def mix(tracks: Sequence[Placed], rate: int, channels: int) -> Iterator[bytes]:
     """
     if channels not in {1, 2}:
         raise UsageError("A mix has one channel or two.")
-    total = mixed_frames(tracks, rate)
+    total = max(mixed_frames(tracks, rate), frames)
     if total > LONGEST_NS * rate // _SECOND_NS or any(track.start_ns < 0 for track in tracks):
         raise BadInput("These offsets do not make a timeline.")
     waiting = sorted(tracks, key=lambda track: track.start_ns, reverse=True)
