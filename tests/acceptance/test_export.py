@@ -161,6 +161,8 @@ def test_a_schedule_is_kept_runs_once_and_goes(home: Home, tmp_path: Path) -> No
     )
     (kept,) = home.run("schedule", "list").document["schedules"]
     assert (kept["name"], kept["every_seconds"]) == ("weekly", 7 * 86_400)
+    asked = ("schedule", "add", "other", "compliance_report", "--every", "7")
+    home.run(*asked, "-o", tmp_path / "nowhere", code=2)
     (ran,) = home.run("schedule", "run").document["ran"]
     assert Path(ran["path"]).read_bytes().startswith(b"%PDF-1.")
     assert home.run("schedule", "run").document["ran"] == []

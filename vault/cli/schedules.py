@@ -131,4 +131,5 @@ def _entry(schedule: Any) -> dict[str, Any]:  # noqa: ANN401  Schedule, imported
         "next_at": schedule.next_at.isoformat(),
         "last_at": None if schedule.last_at is None else schedule.last_at.isoformat(),
         "error": schedule.error,
+        "again_at": None if schedule.again_at is None else schedule.again_at.isoformat(),
     }

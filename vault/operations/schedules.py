@@ -26,6 +26,9 @@ from vault.ports import Transaction
 from vault.rows import SessionFilter
 
 _SETTING = "report-schedules"
+_INSTANTS = ("next_at", "last_at", "again_at")
+#: How long after a report failed, or whoever made it died, it is tried again.
+_AGAIN = timedelta(hours=1)
 _SHORTEST_SECONDS = 60
 _LONGEST_SECONDS = 366 * 86_400
 #: As long ago as that nothing was recorded; a time out of the calendar would stop every report.
@@ -38,7 +41,8 @@ class Schedule:
 
     `lookups` are (kind, value) pairs as in `list`: subject, agent, tag, external-id. With
     `span_seconds` it is of the sessions that began within so long before it is made. Files are
-    `NAME-YYYYMMDDTHHMMSSZ.FORMAT` in `folder`. `error` is why the last run failed.
+    `NAME-YYYYMMDDTHHMMSSZ.FORMAT` in `folder`. `last_at` is when one was made, `error` why the last
+    run failed, and `again_at` when that is tried again, which moves no later time.
     """
 
     name: str
@@ -53,6 +57,11 @@ class Schedule:
     encrypt_to: Sequence[str] = ()
     last_at: datetime | None = None
     error: str | None = None
+    again_at: datetime | None = None
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether it is to be made now, for the first time or again."""
+        return min(self.next_at, self.again_at or self.next_at) <= now
 
     def check(self) -> None:
         """Raises `UsageError` for what cannot be."""
@@ -79,9 +88,14 @@ class Ran:
 
 
 def add(room: Room, schedule: Schedule) -> None:
-    """Keep a schedule. Raises `BadInput` if there is one of that name."""
+    """Keep a schedule.
+
+    Raises `BadInput` if there is one of that name, `UsageError` where its folder is not there.
+    """
     actors.permit(room, "schedules")
     schedule.check()
+    if not Path(schedule.folder).is_dir():
+        raise UsageError(f"There is no folder {schedule.folder}; make it first.")
     key = room.keys.tenant_key()
     with room.catalogue.transaction() as tx:
         kept = _load(key, tx)
@@ -113,28 +127,30 @@ def run_due(room: Room) -> list[Ran]:
     """Make every report that is due, and say when it is due again.
 
     A time that was missed is made up for once, however often it was missed. One that fails
-    keeps its error and comes again at its next time; the others are made all the same.
+    keeps its error and is tried again in an hour, or at its next time if that is sooner or there
+    was no session to report on; the others are made all the same.
     """
     actors.permit(room, "schedules")
     ran = []
     for schedule in _claim(room):
         outcome = _run(room, schedule)
         ran.append(outcome)
-        _note(room, schedule.name, None if outcome.error is None else str(outcome.error))
+        _note(room, schedule.name, outcome.error)
     return ran
 
 
 def _claim(room: Room) -> list[Schedule]:
-    """Those that are due; from now on they are due at their next time."""
+    """Those that are due; from now on they are so at their next time, or when tried again."""
     now = room.clock.now()
     key = room.keys.tenant_key()
     with room.catalogue.transaction() as tx:
         kept = _load(key, tx)
-        due = [s for s in kept.values() if s.next_at <= now]
+        due = [s for s in kept.values() if s.is_due(now)]
         for schedule in due:
-            missed = (now - schedule.next_at) // timedelta(seconds=schedule.every_seconds) + 1
-            next_at = schedule.next_at + missed * timedelta(seconds=schedule.every_seconds)
-            kept[schedule.name] = replace(schedule, next_at=next_at, last_at=now)
+            every = timedelta(seconds=schedule.every_seconds)
+            missed = max(0, (now - schedule.next_at) // every + 1)
+            next_at = schedule.next_at + missed * every
+            kept[schedule.name] = replace(schedule, next_at=next_at, again_at=now + _AGAIN)
         if due:
             _save(key, tx, kept)
     return due
@@ -159,12 +175,19 @@ def _run(room: Room, schedule: Schedule) -> Ran:
         return Ran(schedule.name, path, error=error)
 
 
-def _note(room: Room, name: str, error: str | None) -> None:
+def _note(room: Room, name: str, error: StrongroomError | None) -> None:
+    """Keep what became of a run; where nothing was found there is nothing to try again."""
     key = room.keys.tenant_key()
     with room.catalogue.transaction() as tx:
         kept = _load(key, tx)
-        if name in kept and kept[name].error != error:
-            _save(key, tx, {**kept, name: replace(kept[name], error=error)})
+        if name not in kept:
+            return
+        found = replace(kept[name], error=None if error is None else str(error))
+        if error is None:
+            found = replace(found, last_at=room.clock.now(), again_at=None)
+        elif isinstance(error, NotFound):
+            found = replace(found, again_at=None)
+        _save(key, tx, {**kept, name: found})
 
 
 def _load(key: DataKey, tx: Transaction) -> dict[str, Schedule]:
@@ -177,8 +200,8 @@ def _load(key: DataKey, tx: Transaction) -> dict[str, Schedule]:
 
 def _schedule(written: Mapping[str, Json]) -> Schedule:
     fields = dict(written)
-    for name in ("next_at", "last_at"):
-        instant = fields[name]
+    for name in _INSTANTS:
+        instant = fields.get(name)  # one that was kept before there was `again_at` has none
         fields[name] = None if instant is None else datetime.fromisoformat(str(instant))  # type: ignore[assignment]  # no Json any more
     fields["lookups"] = tuple(tuple(pair) for pair in fields["lookups"])  # type: ignore[assignment, union-attr, arg-type]  # pairs
     return Schedule(**fields)  # type: ignore[arg-type]  # as `_save` wrote them
@@ -186,7 +209,7 @@ def _schedule(written: Mapping[str, Json]) -> Schedule:
 
 def _save(key: DataKey, tx: Transaction, schedules: Mapping[str, Schedule]) -> None:
     document = [
-        {**asdict(s), "next_at": _text(s.next_at), "last_at": _text(s.last_at)}
+        {**asdict(s), **{name: _text(getattr(s, name)) for name in _INSTANTS}}
         for s in schedules.values()
     ]
     sealed = key.seal_value("settings", _SETTING, json.dumps(document).encode())
