@@ -160,6 +160,28 @@ def test_a_level_keeps_the_sound_inside_or_the_words_as_it_says(
         assert len(samples(exported(home, one["id"], tmp_path / "call.wav"))) == RATE // 2
 
 
+def test_an_encrypted_vcon_that_came_without_its_key_is_opened_by_a_deposit_with_it(
+    home: Home, tmp_path: Path, keys: tuple[Path, Path]
+) -> None:
+    place = tmp_path / "call.vcon"
+    place.write_bytes(vcon_envelope.encrypt(call(noise(0.1)), UUID, signer()[1]))
+    with_key = (place, "--decrypt-key", keys[0])
+    (closed,) = home.run("deposit", place).document["sessions"]
+    (still,) = home.run("deposit", place).document["sessions"]
+    (opened,) = home.run("deposit", *with_key).document["sessions"]
+    (again,) = home.run("deposit", *with_key).document["sessions"]
+    (after,) = home.run("deposit", place).document["sessions"]
+    assert [one["already"] for one in (closed, still, opened, again, after)] == [
+        *(False, True, False, True, True)
+    ]
+    assert closed["id"] == still["id"] != opened["id"] == again["id"] == after["id"]
+    assert "encrypted" in {warning["code"] for warning in closed["warnings"]}
+    assert "encrypted" not in {warning["code"] for warning in opened["warnings"]}
+    assert PHRASE in home.run("show", opened["id"]).out
+    assert "dialog-0000.wav" in parts(home, opened["id"])
+    assert list(parts(home, closed["id"])) == ["call.vcon"]
+
+
 @needs_vcons
 def test_a_real_encrypted_vcon_is_heard(home: Home, tmp_path: Path) -> None:
     place = VCONS / "mapped/scenario_branded.encrypted.vcon"

@@ -87,7 +87,8 @@ def unwrap(
             if decrypt_key is None:
                 if signers is not None and not signed:
                     raise BadInput(f"{name!a} is encrypted, so nobody can tell who signed it.")
-                notes.add("encrypted", "Kept sealed as it came; its key opens it.", name)
+                text = "Kept sealed as it came; deposit it with its key to open it."
+                notes.add("encrypted", text, name)
                 return None
             data = _decrypt(document, decrypt_key, name)
         elif is_signed(document):
