@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from vault.formats.gzipped import is_gzip
 from vault.formats.jsontext import object_in
 from vault.formats.loglines import PACKED, opened
 from vault.formats.source import Source
@@ -56,8 +57,11 @@ def only_logs(folder: Source) -> bool:
 
 def peek(source: Source, name: str) -> str | None:
     """The format of the first row in the first 64 KiB of a file, unpacked; None if it is no log."""
-    with opened(source, name) as stream:
+    with source.open(name, growing=True) as stream:
         head = stream.read(_PEEK_BYTES)
+    if is_gzip(head):
+        with opened(source, name) as log:
+            head = log.read(_PEEK_BYTES)
     if b'"conversation_id"' not in head and b'"event_type"' not in head:
         return None
     for line in head.split(b"\n"):
