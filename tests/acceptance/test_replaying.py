@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.homes import Home, made
+from tests.homes import Home, ended, made
 
 #: The recordings that are replayed, by where they lie.
 TOOLS = "scenario/produced_1.6.0/overlap_tools"
@@ -71,6 +71,18 @@ def test_playing_tells_everything_once_in_order_and_takes_its_time(
     assert [t["message"]["role"] for t in told if "message" in t] == ["user", "agent", "agent"]
     offsets = [(t.get("event") or t["message"])["offset_ns"] for t in told]
     assert offsets == sorted(offsets)
+
+
+def test_what_was_cut_off_is_marked(replayed: Home, fixtures_folder: Path) -> None:
+    manifest = json.loads((fixtures_folder / TOOLS / "manifest.json").read_text())
+    cut = [turn["transcript"] for turn in manifest["segments"] if turn.get("transcript_truncated")]
+    session = named(replayed, "scenario")
+    told = replayed.run("replay", session, "--at", "14").document["messages"]
+    assert [message["text"] for message in told if message["truncated"]] == cut
+    for line in (("--at", "14"), ("--play", "--speed", "100")):
+        said = ended(replayed.start("replay", session, *line)).out
+        assert said.count(" […]\n") == len(cut) == 1
+        assert f"{cut[0]} […]\n" in said
 
 
 def test_playing_begins_and_ends_where_it_is_told_to(replayed: Home) -> None:

@@ -256,6 +256,22 @@ def test_vtt_names_the_voice_and_escapes_the_text() -> None:
     assert "<v &lt;v Mallory&gt;" in whole
 
 
+def test_a_turn_that_was_cut_off_is_marked_in_every_text() -> None:
+    one = records.record()
+    user, agent = one.session.timeline.segments
+    timeline = replace(one.session.timeline, segments=[user, replace(agent, truncated=True)])
+    record = replace(one, session=replace(one.session, timeline=timeline))
+    order = records.order()
+    for made in (
+        text(captions.txt_file([record], order)),
+        text(captions.srt_file(record, order)),
+        text(captions.vtt_file(record, order)),
+        text(webpage.html_file(story.sessions([record], order))),
+    ):
+        assert "On its way […]" in made
+        assert "Where is my parcel […]" not in made
+
+
 @pytest.mark.parametrize("write", [captions.srt_file, captions.vtt_file])
 def test_where_nothing_is_known_of_what_was_said_captions_say_so(
     write: Callable[[Record, Order], Iterator[bytes]],
@@ -304,7 +320,7 @@ def test_a_page_of_hostile_text_has_no_script_no_image_and_no_address() -> None:
     assert "\x00" not in whole
     policy = next(v for n, v in page.attributes if n == "content" and v and "default-src" in v)
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
-    assert page.tags.count("svg") == 5
+    assert page.tags.count("svg") == 6
 
 
 def test_a_page_of_one_session_has_its_name() -> None:

@@ -163,7 +163,7 @@ def _tell(desk: Desk, one: Event | Message) -> None:
         sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()
     else:
-        line = f"  {one.type}" if isinstance(one, Event) else f"{one.role}: {one.text}"
+        line = f"  {one.type}" if isinstance(one, Event) else _said(asdict(one))
         desk.answer({}, [f"{position}  {line}"])
 
 
@@ -173,11 +173,15 @@ def _moment_lines(document: Mapping[str, Any]) -> Sequence[str]:
         who_speaks(document),
         *(f"  event    {e['type']}" for e in document["current_events"]),
         *(f"  recent   {e['type']}" for e in document["recent_events"]),
-        *(f"  {m['role']}: {m['text']}" for m in document["messages"]),
+        *(f"  {_said(message)}" for message in document["messages"]),
         *(f"  {a['type']} {a['key']} = {json.dumps(a['value'])}" for a in document["annotations"]),
         *_event_lines(document.get("events", ())),
         *(f"  {size(f['bytes'])}  {f['name']}" for f in document.get("files", ())),
     ]
+
+
+def _said(message: Mapping[str, Any]) -> str:
+    return f"{message['role']}: {message['text']}{' […]' if message['truncated'] else ''}"
 
 
 def _event_lines(events: Sequence[Mapping[str, Any]]) -> Sequence[str]:

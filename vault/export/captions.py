@@ -22,9 +22,8 @@ def txt_file(records: Iterable[Record], order: Order) -> Iterator[bytes]:
         apart = "\n\n" if number else ""
         yield f"{apart}{heading}\n{began}  {record.id}\n\n".encode()
         for segment in said(record, order):
-            cut = " […]" if segment.truncated else ""
-            text = line(segment.text or "")
-            yield f"[{clock(segment.start_ns, '.')}] {who(segment)}: {text}{cut}\n".encode()
+            text = line(words(segment))
+            yield f"[{clock(segment.start_ns, '.')}] {who(segment)}: {text}\n".encode()
         yield from _remarks(record)
 
 
@@ -32,7 +31,7 @@ def srt_file(record: Record, order: Order) -> Iterator[bytes]:
     """SubRip captions of one session, the speaker in front."""
     for number, segment in enumerate(said(record, order), 1):
         start, end = span(segment)
-        text = cue(f"{who(segment)}: {segment.text}")
+        text = cue(f"{who(segment)}: {words(segment)}")
         yield f"{number}\n{clock(start, ',')} --> {clock(end, ',')}\n{text}\n\n".encode()
 
 
@@ -42,7 +41,7 @@ def vtt_file(record: Record, order: Order) -> Iterator[bytes]:
     for segment in said(record, order):
         start, end = span(segment)
         voice = vtt(who(segment)).replace("\n", " ")
-        text = f"<v {voice}>{vtt(segment.text or '')}"
+        text = f"<v {voice}>{vtt(words(segment))}"
         yield f"{clock(start, '.')} --> {clock(end, '.')}\n{text}\n\n".encode()
 
 
@@ -61,6 +60,11 @@ def said(record: Record, order: Order | None = None) -> list[Segment]:
 def who(segment: Segment) -> str:
     """Who speaks: the name, else the role."""
     return line(segment.speaker or "") or segment.role
+
+
+def words(segment: Segment) -> str:
+    """What a turn said, with […] where it was cut off."""
+    return (segment.text or "[no text]") + (" […]" if segment.truncated else "")
 
 
 def span(segment: Segment) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TypeVar
 
 from vault.export import pictures, remarks
-from vault.export.captions import who
+from vault.export.captions import who, words
 from vault.export.pages import Block, Document, Facts, Picture, Section, Table, Text, Turns, brief
 from vault.export.record import Order, Record, measured
 from vault.export.responses import responses
@@ -109,7 +109,7 @@ def turns(record: Record) -> Block:
                 clock(s.start_ns, ".")[:-2],
                 s.role,
                 who(s),
-                (s.text or "[no text]") + (" […]" if s.truncated else ""),
+                words(s),
             )
             for s in segments
         ]

@@ -21,11 +21,12 @@ RECENT_NS = 2_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something said; `role` is the source's own word for who said it."""
+    """Something said; `role` is the source's own word for who said it, `truncated` as of a turn."""
 
     role: str
     text: str
     offset_ns: int
+    truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ def _messages(timeline: Timeline, events: Iterable[Event]) -> tuple[Message, ...
     ]
     if not found:
         found = [
-            Message(segment.role, segment.text, segment.start_ns)
+            Message(segment.role, segment.text, segment.start_ns, segment.truncated)
             for segment in sorted(timeline.segments, key=lambda segment: segment.start_ns)
             if segment.text
         ]
