@@ -95,7 +95,7 @@ def test_another_catalogue_in_the_place_of_the_lost_one_is_not_well(home: Home) 
     empty = open_catalogue("sqlite://", home=home.folder)
     empty.create()
     assert "from a backup" in wrong(home)["owner"]
-    home.run("list", code=None)  # whatever it answers, and leaves there
+    assert "owner: it is empty, or another's" in home.run("list", code=6).err
     assert "from a backup" in wrong(home)["owner"]
     empty.close()
     (home.folder / "keyring.json").unlink()

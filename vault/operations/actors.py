@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import secrets
 
-from vault.errors import BadInput, NotFound, Refused, UsageError
+from vault.errors import BackendError, BadInput, NotFound, Refused, UsageError
 from vault.model import new_id
 from vault.operations.keys import Keys
 from vault.operations.room import Room
 from vault.ports import Catalogue, Clock
 from vault.rows import ActorRow, SessionRow
 
+#: The name of who is made with the archive, and the role.
+OWNER = "owner"
 #: The roles, and what each may do. `read-own` reads what the same actor deposited.
 ROLES: dict[str, frozenset[str]] = {
     "owner": frozenset(
@@ -64,7 +66,7 @@ def add(catalogue: Catalogue, keys: Keys, clock: Clock, name: str, role: str) ->
 
 def add_owner(catalogue: Catalogue, keys: Keys, clock: Clock) -> None:
     """Register the one owner of a new archive, who acts where no actor is named."""
-    _add(catalogue, keys, clock, "owner", "owner")
+    _add(catalogue, keys, clock, OWNER, OWNER)
 
 
 def _add(catalogue: Catalogue, keys: Keys, clock: Clock, name: str, role: str) -> str:
@@ -95,10 +97,18 @@ def exists(catalogue: Catalogue, keys: Keys, name: str) -> bool:
 
 
 def find(catalogue: Catalogue, keys: Keys, name: str) -> ActorRow:
-    """The actor of that name; `NotFound` without echoing the name."""
+    """The actor of that name; `NotFound` without echoing the name.
+
+    `BackendError` where not even the owner is, who was made with the archive.
+    """
     digest = keys.lookup("actor", name)
     with catalogue.transaction() as tx:
         row = tx.actor(digest)
+    if row is None and name == OWNER:
+        raise BackendError(
+            "The catalogue does not know this archive's owner: it is empty, or another's. Check "
+            "STRONGROOM_CATALOGUE_URL, or restore it from a backup."
+        )
     if row is None:
         raise NotFound("There is no actor of that name; `strongroom actor add` makes one.")
     return row
