@@ -166,11 +166,29 @@ def test_each_side_is_coded_as_the_session_says(tmp_path: Path, session: dict[st
 
 def test_sound_in_no_known_form_stays_in_the_log_and_is_told_of(tmp_path: Path) -> None:
     told: dict[str, Json] = {"type": "session.created", "session": {"input_audio_format": "opus"}}
-    broken: dict[str, Json] = {"type": "response.audio.delta", "item_id": "a", "delta": "no base64"}
-    reading = made(tmp_path, (0, told), (1, sent(b"abcd")), (2, broken))
+    deltas = ("no base64", "AAA", "A===", "====", "AA=A", "=AAA", "AAAA\n", "AA-_", "AAA\u00e4")
+    broken: list[dict[str, Json]] = [
+        {"type": "response.audio.delta", "item_id": "a", "delta": each} for each in deltas
+    ]
+    reading = made(tmp_path, (0, told), (1, sent(b"abcd")), *((2, each) for each in broken))
     assert reading.inside is None
-    assert codes(reading).count(("inline-audio", None)) == 1
+    assert [w.text[:2] for w in reading.warnings if w.code == "inline-audio"] == ["10"]
     assert [o.kind for o in reading.originals] == [Kind.OTHER]
+
+
+@pytest.mark.parametrize("kind", ["conversation.item.create", "response.content_part.done"])
+def test_sound_in_what_an_event_describes_is_kept_out_of_the_timeline(
+    tmp_path: Path, kind: str
+) -> None:
+    parts: list[Json] = [{"type": "input_text", "text": "Hi"}, {"type": "audio", "audio": "AAAA"}]
+    item: Json = {"type": "message", "id": "u", "role": "user", "content": parts}
+    named = "item" if "item" in kind else "part"
+    told: dict[str, Json] = {"type": kind, named: item}
+    reading = made(tmp_path, (0, told))
+    assert "AAAA" not in repr(reading.timeline)
+    assert "'omitted_bytes': 3" in repr(reading.timeline.events[0].data)
+    assert [o.kind for o in reading.originals] == [Kind.OTHER]
+    assert ("inline-audio", None) in codes(reading)
 
 
 def test_without_times_the_milliseconds_of_the_service_place_the_sound(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from vault.errors import BadInput
 from vault.formats import jsontext, loglines, single
 from vault.formats.fields import Fields, Notes, note_repeated
 from vault.formats.openai_realtime_sound import PIECES, Recording, Sounds, event_in, inside
-from vault.formats.single import MS, Clock, Told, epoch, turn
+from vault.formats.single import MS, Clock, Told, epoch
 from vault.formats.sound import RECORDING_NS
 from vault.formats.source import Source
 from vault.model import Event, Json, Kind, Reading, Segment
@@ -49,6 +49,13 @@ _SAID_BY_AGENT = {
 _HEARD_OF_AGENT = {f"{agent}audio.{what}" for agent in _AGENT for what in ("delta", "done")}
 _HEARD = "conversation.item.input_audio_transcription.completed"
 _ENDED = {"input_audio_buffer.speech_stopped", "input_audio_buffer.committed"}
+#: Events that describe what else is told piece by piece, sound and all.
+_DESCRIBING = (
+    "conversation.item.",
+    "response.output_item.",
+    "response.content_part.",
+    "response.done",
+)
 _SINCE_MS = 10**11
 
 
@@ -126,14 +133,16 @@ def _segment(item: Item, *, alone: bool) -> Segment:
     sound, start, end = item.sound, item.start_ns, item.end_ns
     if sound is not None and start is None:
         start, end = sound.start_ns, sound.end_ns if alone else None
-    truncated = item.truncated
-    made = turn((item.role, None), start, end, item.text, item.data, truncated=truncated)
-    if sound is None:
-        return made
-    own = alone and (item.role == "agent" or sound.start_ns == start)
-    placed = {} if alone and sound.start_ns == start else {RECORDING_NS: sound.start_ns}
-    length = sound.duration_ns if own else None
-    return replace(made, decoded_ns=length, file=sound.name, data={**item.data, **placed})
+    start = start or 0
+    end = start if end is None or end < start else end
+    length, file = None, None
+    if sound is not None:
+        file, begins_with_it = sound.name, alone and sound.start_ns == start
+        length = sound.duration_ns if begins_with_it or (alone and item.role == "agent") else None
+        if not begins_with_it:
+            item.data[RECORDING_NS] = sound.start_ns
+    said = item.text, item.truncated
+    return Segment(0, item.role, None, start, end, length, *said, file, item.data)
 
 
 def _rows(source: Source, notes: Notes) -> Iterator[tuple[loglines.Place, dict[str, Json]]]:
@@ -184,6 +193,8 @@ class _Log:
         if kind in PIECES:
             self.sounds.take(kind, event, self._now, place)
             self.has_sound = self.has_sound or "omitted_bytes" in data
+        elif kind.startswith(_DESCRIBING):
+            self.has_sound = self.sounds.leave(data) > 0 or self.has_sound
         self._understand(kind, event)
         data.pop("type", None)
         if wrapped and isinstance(row.get("direction"), str):
@@ -212,7 +223,8 @@ class _Log:
         elif kind in _SAID_BY_AGENT:
             self._spoken(event).text = event.text("transcript", "text")
         elif kind in _HEARD_OF_AGENT:
-            self._spoken(event)
+            item = self._spoken(event)
+            item.sound = item.sound or self.sounds.of_agent(event.text("item_id") or "")
 
     def _heard(self, kind: str, event: Fields) -> None:
         """The user's turn has ended; what came in of the stream until now is its sound."""
@@ -229,7 +241,6 @@ class _Log:
         item = self._item(event, "agent")
         item.start_ns = self._now if item.start_ns is None else item.start_ns
         item.end_ns = self._now
-        item.sound = item.sound or self.sounds.of_agent(event.text("item_id") or "")
         return item
 
     def _described(self, told: Fields) -> None:
