@@ -45,6 +45,18 @@ def test_an_export_answers_with_files_records_and_warnings(
     assert [w["code"] for w in answer["warnings"]] == ["csv-holds-turns"]
 
 
+def test_a_part_is_left_out_where_it_is_asked_for(
+    stocked: tuple[Home, list[str]], tmp_path: Path
+) -> None:
+    home, (first, *_) = stocked
+    asked = ("--without", "transcript", "--without", "analysis")
+    answer = home.run("export", first, "--format", "html", "-o", tmp_path / "out.html", *asked)
+    assert [warning["code"] for warning in answer.document["warnings"]] == [
+        *("transcript-left-out", "analysis-left-out")
+    ]
+    assert "parcel" not in (tmp_path / "out.html").read_text()
+
+
 def test_people_are_told_what_a_warning_is_about(
     stocked: tuple[Home, list[str]], tmp_path: Path
 ) -> None:
@@ -87,6 +99,8 @@ def test_what_is_not_understood_ends_with_2_and_what_is_not_installed_with_6(
         ("export", first, "--format", "wav", "--audio", "round"),
         ("export", first, "--format", "json", "--originals"),
         ("export", first, "--format", "zip", "--no-manifest"),
+        ("export", first, "--format", "vtt", "--without", "transcript"),
+        ("export", first, "--format", "json", "--without", "gossip"),
         ("report", "gossip", "--all"),
         ("report", "session_summary", "--all", "--format", "gif"),
         ("report", "custom_report", "--all"),

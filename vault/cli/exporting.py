@@ -71,6 +71,9 @@ def export(
     custom: Annotated[
         MANY, typer.Option(metavar="KEY=VALUE", help="Of promptkit: custom metadata.")
     ] = None,
+    without: Annotated[
+        MANY, typer.Option(help="Leave out audio, transcript, metadata, metrics or analysis.")
+    ] = None,
     anonymise: Anonymise = False,
     encrypt_to: EncryptTo = None,
     subject: choosing.Subjects = None,
@@ -102,6 +105,7 @@ def export(
         manifest=manifest,
         envelope=_envelope(sign_with, certificate, recipient),
         promptkit=_options(provider, model, custom),
+        without=without or (),
         anonymise=anonymise,
         encrypt_to=encrypt_to or (),
     )

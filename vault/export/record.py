@@ -24,7 +24,7 @@ class Record:
     `session` is what its source said, as when it was read; its originals open to verified
     bytes. `parts` are all that is stored of it, `warnings` all that was noticed, `analyses`
     what `vault.replay.analysis` makes of it. `said` are all annotations, also those that hold no
-    more; only where what came may go out as it is.
+    more; only where what came may go out as it is. Where it is not `measured` no figure is shown.
     """
 
     id: str
@@ -41,6 +41,7 @@ class Record:
     warnings: Sequence[Warn] = ()
     analyses: Callable[[], Mapping[str, Json]] = dict
     said: Sequence[Annotation] = ()
+    measured: bool = True
 
     @property
     def name(self) -> str:
@@ -118,7 +119,9 @@ def document(record: Record) -> dict[str, Json]:
 
 
 def measured(record: Record) -> dict[str, Json]:
-    """The metrics of the timeline, and beside them what the source states itself."""
+    """The metrics of the timeline, and beside them what the source states itself; or nothing."""
+    if not record.measured:
+        return {}
     found = metrics.measure(record.session.timeline, record.session.duration_ns)
     return {**found, "stated": dict(record.session.metrics)}
 

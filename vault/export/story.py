@@ -75,6 +75,8 @@ def drawn(record: Record) -> Iterator[Picture]:
     one = pictures.timeline(timeline.segments, timeline.events, record.session.duration_ns)
     if one is not None:
         yield Picture(one, "Timeline: who spoke when, with a tick for each event")
+    if not record.measured:
+        return
     roles = found["role_seconds"]
     silence = found["silence_seconds"]
     seconds = (

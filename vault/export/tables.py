@@ -99,7 +99,7 @@ def _kept(waiting: Waiting) -> Iterator[Sequence[Cell]]:
 
 def _session(record: Record) -> Sequence[Cell]:
     session, found = record.session, measured(record)
-    latency = found["latency"]
+    latency = found.get("latency")
     figures = latency if isinstance(latency, dict) else {}
     return (
         *(record.id, session.external_id, session.title, session.format),
@@ -109,7 +109,7 @@ def _session(record: Record) -> Sequence[Cell]:
         *(record.people, session.agent, ", ".join(session.tags)),
         *(len(session.timeline.segments), len(session.timeline.events), len(record.warnings)),
         *(_number(figures.get(n)) for n in ("count", "avg_seconds", "p50_seconds", "p95_seconds")),
-        *(_number(found[n]) for n in ("silence_seconds", "overlap_seconds")),
+        *(_number(found.get(n)) for n in ("silence_seconds", "overlap_seconds")),
     )
 
 

@@ -19,7 +19,7 @@ from vault.formats.promptkit_writer import Options
 from vault.formats.vcon_envelope import Envelope
 from vault.media.mix import CONTAINERS
 from vault.model import Json
-from vault.operations import beside, transcript
+from vault.operations import beside, leaving, transcript
 from vault.operations.delivery import Delivery, Exported
 from vault.operations.records import Choice, count, records, redaction
 from vault.operations.room import Progress, Room, silent
@@ -33,7 +33,7 @@ class Request:
     """What to write. `layout` is of sound, `originals` of zip, `manifest` of scenario.
 
     `envelope` is of vcon, `promptkit` of the two formats of that name, `transcript` of those that
-    tell what was said.
+    tell what was said. `without` are kinds of `vault.operations.leaving` that are left out.
     """
 
     format: str
@@ -45,6 +45,7 @@ class Request:
     envelope: Envelope | None = None
     promptkit: Options | None = None
     transcript: Processing | None = None
+    without: Sequence[str] = ()
 
     def check(self) -> None:
         """Raises `UsageError` for an option that the format has no use for."""
@@ -60,6 +61,7 @@ class Request:
             raise UsageError("Provider, model and custom fields are of promptkit alone.")
         if self.transcript is not None:
             transcript.check(self.format)
+        leaving.check(self.format, self.without)
 
 
 def export(
@@ -95,6 +97,9 @@ def export(
     chosen = records(room, choice, order.notes, redact)
     if request.transcript is not None:
         chosen = map(partial(transcript.readable, how=request.transcript), chosen)
+    if request.without:
+        leaving.note(order, request.without)
+        chosen = map(partial(leaving.less, kinds=request.without), chosen)
     found = Counted(chosen, progress, count(room, choice))
     files = _written(target, found, order, delivery, path, single=choice.single)
     return Exported(files, found.done, order.notes.all())
