@@ -25,8 +25,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 
+from vault.catalogue.columns import storable
 from vault.catalogue.failures import Judge, translated
-from vault.catalogue.tables import SAID_ONCE, storable
+from vault.catalogue.tables import SAID_ONCE
 from vault.errors import NotFound
 from vault.rows import ActorRow, JobRow, KeyRow, LookupRow, ObjectRow, RecordRow, SessionRow
 
