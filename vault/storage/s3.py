@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import base64
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import boto3
 import urllib3
@@ -98,10 +98,9 @@ class Boto3Calls:
         return shortcuts.session("s3")
 
     @cached_property
-    def _pool(self) -> urllib3.HTTPConnectionPool | None:
-        """The connections for the short way; None where there is only the long one."""
-        http = self._http_of(self._client)
-        return shortcuts.pool(http, self._origin) if self._origin else None
+    def _straight(self) -> shortcuts.Straight:
+        client = self._client  # which tells the origin
+        return shortcuts.Straight(client, self._session, self._origin)
 
     @staticmethod
     def _http_of(client: Any) -> Any:  # noqa: ANN401 - as above
@@ -128,39 +127,16 @@ class Boto3Calls:
     ) -> str | None:
         # A bytearray, not bytes: botocore wraps bytes in a file, sends that with
         # "Expect: 100-continue" and so waits for one answer more.
-        if lock is None and not new and (stored := self._put_at_once(name, body, sha256)):
-            return _text(stored.get("x-amz-version-id"))
+        if lock is None and not new:
+            # What is no plain yes the long way repeats where that helps, or says what is wrong.
+            stored = self._straight.put(self._bucket, name, body, sha256)
+            if stored is not None:
+                return _text(stored.get("x-amz-version-id"))
         digest = {"ChecksumSHA256": base64.b64encode(sha256).decode()}
         condition = {"IfNoneMatch": "*"} if new else {}
         answer = self._ask("put_object", name, Body=body, **digest, **condition, **_locking(lock))
         self._told(answer, "ETag")
         return _text(answer.get("VersionId"))
-
-    def _put_at_once(self, name: str, body: bytearray, sha256: bytes) -> Mapping[str, str] | None:
-        """One signed request past all of botocore's machinery: a third of its processor time.
-
-        Answers the headers of a plain yes. Anything else is None, and the same put made the
-        long way repeats it where that helps and says what is wrong where it does not.
-        """
-        try:
-            credentials, region = self._session.get_credentials(), self._client.meta.region_name
-            if self._pool is None or credentials is None or not region:
-                return None
-            url = f"{self._origin}/{self._bucket}/{quote(name)}"
-            known = credentials.get_frozen_credentials()
-            headers = shortcuts.signed_put(url, len(body), sha256, known, region)
-            answer = self._pool.urlopen(
-                "PUT",
-                urlsplit(url).path,
-                body,  # type: ignore[arg-type]  # any buffer will do
-                headers,
-                retries=False,
-                redirect=False,
-                decode_content=False,
-            )
-        except (aws.BotoCoreError, urllib3.exceptions.HTTPError, BackendError, *UNREADABLE):
-            return None
-        return answer.headers if answer.status == 200 and answer.headers.get("ETag") else None
 
     def start(self, name: str, lock: Lock | None) -> str:
         answer = self._ask("create_multipart_upload", name, **_locking(lock))
