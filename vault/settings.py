@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from policies.model import CLASSES
@@ -83,7 +83,7 @@ def load(home: Path | None = None) -> Settings:
         raise UsageError("; ".join(map(_wrong, error.errors())) + ".") from error
 
 
-def _wrong(error: ErrorDetails) -> str:
+def _wrong(error: Mapping[str, Any]) -> str:
     """Which setting cannot be, and what it may be where that is a short list."""
     name = str(error["loc"][0])
     expected = error.get("ctx", {}).get("expected")
