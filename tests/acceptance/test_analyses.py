@@ -111,3 +111,20 @@ def test_people_are_told_too_which_figures_are_estimated(home: Home) -> None:
         names = ", ".join(found[kind]["estimated"]).replace("_", " ")
         assert f"  {'estimated':<20} {names}\n" in told[kind] + "\n"
         assert names
+
+
+@pytest.mark.parametrize("format", ["html", "docx", "xlsx"])
+def test_a_document_says_that_it_has_no_analyses_if_there_are_any(
+    home: Home, tmp_path: Path, format: str
+) -> None:
+    call = samples.folder() / "pharmacy-refill"
+    session = deposited(home, call, "--no-wait")
+
+    def warned() -> list[str]:
+        line = ("export", session, "--format", format, "-o", tmp_path / f"call.{format}")
+        return [w["code"] for w in home.run(*line).document["warnings"]]
+
+    assert "analysis-left-out" not in warned()
+    home.run("deposit", call)  # the same bytes again: its jobs run now
+    assert warned().count("analysis-left-out") == 1
+    assert home.run("analyse", session).document["quality"]["available"]

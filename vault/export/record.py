@@ -11,7 +11,7 @@ from typing import Any
 from vault.formats.fields import Notes
 from vault.formats.promptkit_writer import Options
 from vault.formats.vcon_envelope import Envelope
-from vault.model import Annotation, Json, Original, Part, Reading, Warn
+from vault.model import Annotation, Compartment, Json, Original, Part, Reading, Warn
 from vault.replay import metrics
 
 _BLOCK_BYTES = 1 << 18
@@ -79,6 +79,13 @@ class Order:
     def left(self, code: str, text: str, record: Record, file: str | None = None) -> None:
         """Note what is left out of a session; neither content nor a name of a person."""
         self.notes.add(code, text, record.id if file is None else f"{record.id}/{file}")
+
+    def without_analyses(self, record: Record) -> None:
+        """Note, once, that a document has no place for analyses, if there are any."""
+        code = "analysis-left-out"
+        made = any(part.compartment is Compartment.ANALYSIS for part in record.parts)
+        if made and all(warning.code != code for warning in self.notes.all()):
+            self.notes.add(code, "Analyses are in json, jsonl, xml and zip.")
 
 
 def head(order: Order) -> dict[str, Json]:
