@@ -113,15 +113,15 @@ def test_people_are_told_too_which_figures_are_estimated(home: Home) -> None:
         assert names
 
 
-@pytest.mark.parametrize("format", ["html", "docx", "xlsx"])
+@pytest.mark.parametrize("form", ["html", "docx", "xlsx"])
 def test_a_document_says_that_it_has_no_analyses_if_there_are_any(
-    home: Home, tmp_path: Path, format: str
+    home: Home, tmp_path: Path, form: str
 ) -> None:
     call = samples.folder() / "pharmacy-refill"
     session = deposited(home, call, "--no-wait")
 
     def warned() -> list[str]:
-        line = ("export", session, "--format", format, "-o", tmp_path / f"call.{format}")
+        line = ("export", session, "--format", form, "-o", tmp_path / f"call.{form}")
         return [w["code"] for w in home.run(*line).document["warnings"]]
 
     assert "analysis-left-out" not in warned()
