@@ -76,7 +76,8 @@ def schedule_list(context: typer.Context) -> None:
     with desk.room() as room:
         found = [_entry(one) for one in schedules.listed(room)]
     lines = [
-        f"{s['name']:<24} {s['type']:<20} next {s['next_at']}  {s['error'] or ''}" for s in found
+        f"{s['name']:<24} {s['type']:<20} next {s['again_at'] or s['next_at']}  {s['error'] or ''}"
+        for s in found
     ]
     desk.answer({"schedules": found}, lines)
 
