@@ -80,12 +80,15 @@ class Order:
         """Note what is left out of a session; neither content nor a name of a person."""
         self.notes.add(code, text, record.id if file is None else f"{record.id}/{file}")
 
-    def without_analyses(self, record: Record) -> None:
-        """Note, once, that a document has no place for analyses, if there are any."""
-        code = "analysis-left-out"
-        made = any(part.compartment is Compartment.ANALYSIS for part in record.parts)
-        if made and all(warning.code != code for warning in self.notes.all()):
-            self.notes.add(code, "Analyses are in json, jsonl, xml and zip.")
+    def without_analyses(self, records: Iterable[Record]) -> Iterator[Record]:
+        """The same records; that what is written has no place for analyses is noted once."""
+        code, told = "analysis-left-out", False
+        for record in records:
+            if not told and any(p.compartment is Compartment.ANALYSIS for p in record.parts):
+                told = True
+                if all(warning.code != code for warning in self.notes.all()):
+                    self.notes.add(code, "Analyses are in json, jsonl, xml and zip.")
+            yield record
 
 
 def head(order: Order) -> dict[str, Json]:

@@ -35,7 +35,6 @@ def sessions(records: Iterable[Record], order: Order) -> Document:
 
 def story(record: Record, order: Order, title: str = "") -> Iterator[Section]:
     """The sections of one session, the first under its name or the given title."""
-    order.without_analyses(record)
     yield Section(title or record.name, [_facts(record), *drawn(record)])
     yield Section("Transcript", [turns(record)], 2)
     events = record.session.timeline.events

@@ -82,7 +82,6 @@ def _sessions(
 ) -> Iterator[Sequence[Cell]]:
     """The row of each session, while the rows of the later sheets are put aside."""
     for record in records:
-        order.without_analyses(record)
         longest = 0
         for name, (_, rows) in _LATER.items():
             for row in rows(record):

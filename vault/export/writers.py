@@ -54,19 +54,23 @@ Writer: TypeAlias = "Whole | Each | Tree"
 def _html(records: Iterable[Record], order: Order) -> Blocks:
     from vault.export.webpage import html_file
 
-    return html_file(story.sessions(records, order))
+    return html_file(story.sessions(order.without_analyses(records), order))
 
 
 def _pdf(records: Iterable[Record], order: Order) -> Blocks:
     from vault.export.pdf import pdf_file
 
-    return pdf_file(story.sessions(records, order), order.notes)
+    return pdf_file(story.sessions(order.without_analyses(records), order), order.notes)
 
 
 def _docx(records: Iterable[Record], order: Order) -> Blocks:
     from vault.export.word import docx_file
 
-    return docx_file(story.sessions(records, order), order.notes)
+    return docx_file(story.sessions(order.without_analyses(records), order), order.notes)
+
+
+def _xlsx(records: Iterable[Record], order: Order) -> Blocks:
+    return tables.xlsx_file(order.without_analyses(records), order)
 
 
 def _sound(record: Record, order: Order, *, container: str) -> Blocks:
@@ -85,7 +89,7 @@ WRITERS: Mapping[str, Writer] = {
     "xml": Whole("xml", structured.xml_file),
     "html": Whole("html", _html),
     "pdf": Whole("pdf", _pdf),
-    "xlsx": Whole("xlsx", tables.xlsx_file),
+    "xlsx": Whole("xlsx", _xlsx),
     "docx": Whole("docx", _docx),
     "zip": Whole("zip", bundle.zip_file),
     "txt": Whole("txt", captions.txt_file),
