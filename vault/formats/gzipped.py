@@ -5,9 +5,13 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from vault.errors import BadInput
+from vault.formats.blocks import Blocks
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 #: No session's file is larger than this, however small it was packed.
 BYTES_LIMIT = 2 * 1024**3
@@ -56,7 +60,7 @@ def inflate(stream: BinaryIO, name: str, limit: int = BYTES_LIMIT) -> Iterator[b
         raise Damaged
 
 
-class Unpacked(io.RawIOBase):
+class Unpacked(Blocks):
     """What is packed in a stream, to be read and sought forwards; closes the stream with itself.
 
     It ends where the content does, or where it is damaged, and `damaged` says so from then on.
@@ -64,14 +68,9 @@ class Unpacked(io.RawIOBase):
     """
 
     def __init__(self, stream: BinaryIO, name: str, limit: int = BYTES_LIMIT) -> None:
+        super().__init__(stream, inflate(stream, name, limit))
         self.damaged = False
-        self._stream = stream
-        self._blocks = inflate(stream, name, limit)
-        self._rest = memoryview(b"")
         self._at = 0
-
-    def readable(self) -> bool:
-        return True
 
     def seekable(self) -> bool:
         return True
@@ -89,18 +88,10 @@ class Unpacked(io.RawIOBase):
                 break
         return self._at
 
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]  # narrower than Buffer, which 3.11 cannot name
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
         try:
-            while not self._rest and (block := next(self._blocks, None)) is not None:
-                self._rest = memoryview(block)
+            count = super().readinto(buffer)
         except Damaged:
-            self.damaged = True
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
+            self.damaged, count = True, 0
         self._at += count
         return count
-
-    def close(self) -> None:
-        self._stream.close()
-        super().close()

@@ -15,6 +15,7 @@ from typing import BinaryIO, TypeAlias
 
 from vault.errors import BadInput
 from vault.formats import gzipped
+from vault.formats.blocks import Blocks
 from vault.formats.jsontext import object_in
 from vault.formats.source import Source
 from vault.model import Kind, Original, Warn
@@ -73,32 +74,6 @@ def excerpt(source: Source, name: str, places: Sequence[Place]) -> Original:
         return io.BufferedReader(Blocks(log, _checked(log, name, places)), 1 << 16)
 
     return Original(name.removesuffix(PACKED), Kind.TRANSCRIPT, "application/x-ndjson", size, again)
-
-
-class Blocks(io.RawIOBase):
-    """A file of blocks that are made of another one, which is closed with it."""
-
-    def __init__(self, file: BinaryIO, blocks: Iterator[bytes]) -> None:
-        self._file, self._blocks = file, blocks
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]  # narrower than Buffer, which 3.11 cannot name
-        while not self._rest:
-            block = next(self._blocks, None)
-            if block is None:
-                return 0
-            self._rest = block
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
 
 
 def _checked(file: BinaryIO, name: str, places: Sequence[Place]) -> Iterator[bytes]:

@@ -24,6 +24,7 @@ from typing import BinaryIO, NamedTuple
 
 from vault.errors import BadInput
 from vault.formats import jsontext, loglines
+from vault.formats.blocks import Blocks
 from vault.formats.content import MEDIA_TYPES
 from vault.formats.fields import Fields, Notes
 from vault.formats.sound import law_of
@@ -197,7 +198,7 @@ def event_in(row: dict[str, Json]) -> dict[str, Json]:
 
 def _open(source: Source, recording: Recording) -> BinaryIO:
     lines = loglines.excerpt(source, source.name, recording.places).open()
-    return io.BufferedReader(loglines.Blocks(lines, _wav(lines, recording)), 1 << 16)
+    return io.BufferedReader(Blocks(lines, _wav(lines, recording)), 1 << 16)
 
 
 def _wav(lines: BinaryIO, recording: Recording) -> Iterator[bytes]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import errno
 import io
 import os
+from typing import TYPE_CHECKING
 
 from vault.errors import BackendError, BadInput
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _THEIR_FAULT = {
     errno.ENOENT: "is not there",
@@ -43,7 +47,7 @@ class Watched(io.FileIO):
             self._still_the_same()
         return data
 
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]  # narrower than Buffer, which 3.11 cannot name
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
         try:
             count = super().readinto(buffer)
         except OSError as error:
