@@ -20,6 +20,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import homes, servers
+from vault.operations.room import Room
 
 Server = TypeVar("Server")
 
@@ -129,3 +130,10 @@ def _first_home(tmp_path_factory: pytest.TempPathFactory) -> homes.Home:
 def home(_first_home: homes.Home, tmp_path: Path) -> homes.Home:
     """A new archive: a folder of objects, SQLite, a keyring, and nothing in it yet."""
     return _first_home.copy(tmp_path / "home")
+
+
+@pytest.fixture
+def room(home: homes.Home) -> Iterator[Room]:
+    """The same, open for its owner."""
+    with home.room() as opened:
+        yield opened

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ import pyrage
 import pytest
 
 from tests import promptkit, recordings
-from tests.homes import Home
 from tests.unit.test_formats_vcon_envelope import UUID, signer
 from vault import formats
 from vault.errors import BadInput, NotFound, UsageError
@@ -33,12 +31,6 @@ from vault.operations.room import Room
 from vault.rows import SessionFilter
 
 START = "2026-02-03T04:05:06Z"
-
-
-@pytest.fixture
-def room(home: Home) -> Iterator[Room]:
-    with home.room() as opened:
-        yield opened
 
 
 def put(room: Room, place: Path) -> str:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests import recordings
 from tests.homes import Home
@@ -24,12 +21,6 @@ from vault.replay.annotations import newest
 
 ZERO = "0001-01-01T00:00:00Z"
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
-
-
-@pytest.fixture
-def room(home: Home) -> Iterator[Room]:
-    with home.room() as opened:
-        yield opened
 
 
 def put(room: Room, place: Path) -> str:

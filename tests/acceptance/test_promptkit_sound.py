@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import wave
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests import recordings
-from tests.homes import Home
 from vault import formats
 from vault.operations.admission import Terms
 from vault.operations.deposit import deposit
@@ -22,12 +20,6 @@ from vault.operations.room import Room
 from vault.rows import SessionFilter
 
 BUNDLES = ["gemini_live_interruption", "elevenlabs_interruption", "elevenlabs_branded"]
-
-
-@pytest.fixture
-def room(home: Home) -> Iterator[Room]:
-    with home.room() as opened:
-        yield opened
 
 
 def out(room: Room, place: Path, folder: Path) -> tuple[dict[str, Any], list[str]]:

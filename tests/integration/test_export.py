@@ -10,7 +10,7 @@ import sys
 import threading
 import wave
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -63,12 +63,6 @@ MAGIC = {
     "promptkit-jsonl": b'{"metadata"',
     "voicemode": b"{",
 }
-
-
-@pytest.fixture
-def room(home: Home) -> Iterator[Room]:
-    with home.room() as opened:
-        yield opened
 
 
 def put(room: Room, folder: Path, terms: Terms | None = None, **more: Any) -> str:

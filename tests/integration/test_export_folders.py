@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pyrage
 import pytest
 
 from tests import recordings
-from tests.homes import Home
 from vault.errors import UsageError
 from vault.operations.admission import Terms
 from vault.operations.deposit import deposit
@@ -22,12 +20,6 @@ from vault.operations.room import Room
 
 CALL = "promptkit/pk-dev-interruption/pk-dev-interruption.recording.json"
 PHRASES = ("Where is my parcel", "On its way to the depot")
-
-
-@pytest.fixture
-def room(home: Home) -> Iterator[Room]:
-    with home.room() as opened:
-        yield opened
 
 
 def put(room: Room, path: Path) -> str:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.homes import Home
 from vault.errors import UsageError
 from vault.operations import leaving
 from vault.operations.admission import Terms
@@ -33,12 +31,6 @@ SAID = {
 #: Those that have no place for analyses.
 PAGES = ("html", "pdf", "docx", "xlsx")
 OPEN = [name for name in leaving.FORMATS if name != "pdf"]
-
-
-@pytest.fixture
-def room(home: Home) -> Iterator[Room]:
-    with home.room() as opened:
-        yield opened
 
 
 @pytest.fixture
