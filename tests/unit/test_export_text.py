@@ -126,7 +126,7 @@ def test_a_workbook_opens_with_all_its_sheets_and_no_formula() -> None:
     whole = b"".join(tables.xlsx_file(given, records.order()))
     book = openpyxl.load_workbook(io.BytesIO(whole))
     assert book.sheetnames == [
-        *("sessions", "turns", "events", "annotations", "stated", "parts", "warnings")
+        *("sessions", "turns", "events", "analyses", "annotations", "stated", "parts", "warnings")
     ]
     turns = list(book["turns"].iter_rows(values_only=True))
     assert len(turns) == 1 + len(records.HOSTILE) + 2

@@ -11,7 +11,7 @@ from typing import Any
 from vault.formats.fields import Notes
 from vault.formats.promptkit_writer import Options
 from vault.formats.vcon_envelope import Envelope
-from vault.model import Annotation, Compartment, Json, Original, Part, Reading, Warn
+from vault.model import Annotation, Json, Original, Part, Reading, Warn
 from vault.replay import metrics
 
 _BLOCK_BYTES = 1 << 18
@@ -79,16 +79,6 @@ class Order:
     def left(self, code: str, text: str, record: Record, file: str | None = None) -> None:
         """Note what is left out of a session; neither content nor a name of a person."""
         self.notes.add(code, text, record.id if file is None else f"{record.id}/{file}")
-
-    def without_analyses(self, records: Iterable[Record]) -> Iterator[Record]:
-        """The same records; that what is written has no place for analyses is noted once."""
-        code, told = "analysis-left-out", False
-        for record in records:
-            if not told and any(p.compartment is Compartment.ANALYSIS for p in record.parts):
-                told = True
-                if all(warning.code != code for warning in self.notes.all()):
-                    self.notes.add(code, "Analyses are in json, jsonl, xml and zip.")
-            yield record
 
 
 def head(order: Order) -> dict[str, Json]:

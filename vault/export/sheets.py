@@ -29,7 +29,7 @@ _WIDTHS = {
     **dict.fromkeys(("text", "value", "more"), 60),
     **dict.fromkeys(("session", "name", "title", "file"), 38),
     **dict.fromkeys(("started_at", "started", "external_id", "type", "event"), 26),
-    **dict.fromkeys(("metric", "about", "key"), 26),
+    **dict.fromkeys(("metric", "about", "key", "analysis", "figure"), 26),
 }
 _HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'

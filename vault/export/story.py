@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from vault.export import pictures, remarks
 from vault.export.captions import who, words
+from vault.export.findings import Finding, findings
 from vault.export.pages import Block, Document, Facts, Picture, Section, Table, Text, Turns, brief
 from vault.export.record import Order, Record, measured
 from vault.export.responses import responses
@@ -17,6 +18,7 @@ from vault.model import Event, Json
 
 #: What stands where nobody is known to have spoken.
 NOTHING_SAID = Text("Nothing of what was said is kept.", note=True)
+_BASIS = Text("Measured or stated by the source; or estimated, by rules that json has.", note=True)
 #: More rows of one kind than a page of one session shows.
 _ROWS = 500
 _T = TypeVar("_T")
@@ -37,6 +39,9 @@ def story(record: Record, order: Order, title: str = "") -> Iterator[Section]:
     """The sections of one session, the first under its name or the given title."""
     yield Section(title or record.name, [_facts(record), *drawn(record)])
     yield Section("Transcript", [turns(record)], 2)
+    found = [(kind, each) for kind, own in findings(record.analyses()) for each in own]
+    if found:
+        yield Section("Analyses", [_BASIS, *_beginning(found, _findings, record, order)], 2)
     events = record.session.timeline.events
     if events:
         yield Section("Events", _beginning(events, _events, record, order), 2)
@@ -67,6 +72,16 @@ def _beginning(
 def _events(events: Sequence[Event]) -> Table:
     rows = [(clock(e.offset_ns, "."), e.type, brief(dict(e.data))) for e in events]
     return Table("events", ("at", "event", "value"), rows)
+
+
+def _findings(found: Sequence[tuple[str, Finding]]) -> Table:
+    """A row for each figure; the name of an analysis stands before its first."""
+    rows: list[Sequence[Cell]] = []
+    before = ""
+    for name, one in found:
+        rows.append(("" if name == before else name, *one))
+        before = name
+    return Table("findings", ("analysis", "figure", "value", "basis"), rows)
 
 
 def drawn(record: Record) -> Iterator[Picture]:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from vault.export import remarks, sheets
 from vault.export.escape import csv_cell
+from vault.export.findings import findings
 from vault.export.record import Order, Record, measured
 from vault.export.sheets import CELL_CHARACTERS, Cell, Sheet
 from vault.export.waiting import Waiting
@@ -29,6 +30,7 @@ _TURN = (
     *("decoded_seconds", "text", "truncated", "file"),
 )
 _EVENT = ("session", "seq", "type", "offset_seconds", "value")
+_FINDING = ("session", "analysis", "figure", "value", "basis")
 _ANNOTATION = ("session", "about", "type", "key", "value", "version", "more")
 _STATED = ("session", "name", "value")
 _PART = ("session", "name", "type", "bytes", "sha256")
@@ -130,6 +132,11 @@ def _events(record: Record) -> Iterator[Sequence[Cell]]:
         yield (record.id, event.seq, event.type, _seconds(event.offset_ns), _value(event.data))
 
 
+def _findings(record: Record) -> Iterator[Sequence[Cell]]:
+    for kind, found in findings(record.analyses()):
+        yield from ((record.id, kind, *one) for one in found)
+
+
 def _annotations(record: Record) -> Iterator[Sequence[Cell]]:
     for one in record.session.timeline.annotations:
         value, more = _value(one.value), _value(one.data)
@@ -153,6 +160,7 @@ _Rows: TypeAlias = Callable[[Record], Iterator[Sequence[Cell]]]
 _LATER: Mapping[str, tuple[Sequence[str], _Rows]] = {
     "turns": (_TURN, _turns),
     "events": (_EVENT, _events),
+    "analyses": (_FINDING, _findings),
     "annotations": (_ANNOTATION, _annotations),
     "stated": (_STATED, _stated),
     "parts": (_PART, _parts),

@@ -54,23 +54,19 @@ Writer: TypeAlias = "Whole | Each | Tree"
 def _html(records: Iterable[Record], order: Order) -> Blocks:
     from vault.export.webpage import html_file
 
-    return html_file(story.sessions(order.without_analyses(records), order))
+    return html_file(story.sessions(records, order))
 
 
 def _pdf(records: Iterable[Record], order: Order) -> Blocks:
     from vault.export.pdf import pdf_file
 
-    return pdf_file(story.sessions(order.without_analyses(records), order), order.notes)
+    return pdf_file(story.sessions(records, order), order.notes)
 
 
 def _docx(records: Iterable[Record], order: Order) -> Blocks:
     from vault.export.word import docx_file
 
-    return docx_file(story.sessions(order.without_analyses(records), order), order.notes)
-
-
-def _xlsx(records: Iterable[Record], order: Order) -> Blocks:
-    return tables.xlsx_file(order.without_analyses(records), order)
+    return docx_file(story.sessions(records, order), order.notes)
 
 
 def _sound(record: Record, order: Order, *, container: str) -> Blocks:
@@ -89,7 +85,7 @@ WRITERS: Mapping[str, Writer] = {
     "xml": Whole("xml", structured.xml_file),
     "html": Whole("html", _html),
     "pdf": Whole("pdf", _pdf),
-    "xlsx": Whole("xlsx", _xlsx),
+    "xlsx": Whole("xlsx", tables.xlsx_file),
     "docx": Whole("docx", _docx),
     "zip": Whole("zip", bundle.zip_file),
     "txt": Whole("txt", captions.txt_file),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import entry_points
 
 from vault.errors import BackendError, NotFound, UsageError
@@ -141,7 +141,7 @@ def record(opened: Opened) -> Record:
         session=session,
         parts=tuple(opened.parts),
         warnings=tuple(opened.warnings()),
-        analyses=partial(_analyses, opened, timeline),
+        analyses=cache(partial(_analyses, opened, timeline)),  # a zip tells them twice
         said=said,
     )
 
