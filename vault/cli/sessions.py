@@ -181,6 +181,8 @@ def _session_lines(document: dict[str, Any]) -> list[str]:
     names = ("id", "format", "state", "started_at", "class", "privacy_level", "external_id")
     lines = [f"{name:<14} {document[name]}" for name in names]
     lines.append(f"{'duration':<14} {duration(document['duration_ns'])}")
+    if document["consent"]["stated"]:
+        lines.append(f"{'consent':<14} stated by the source, unchecked: see --json")
     lines += ["", "parts"]
     lines += [
         f"  {p['compartment']:<9} {size(p['bytes']):>9}  {p['sha256'][:16]}  {p['name']}"

@@ -76,6 +76,7 @@ class Compliance:
     warnings: Counter[str] = field(default_factory=Counter)
     subjects: int = 0
     consents: int = 0
+    stated: Counter[str] = field(default_factory=Counter)
 
     def add(self, record: Record) -> None:
         self.sessions += 1
@@ -84,7 +85,10 @@ class Compliance:
         self.jurisdictions.update(record.jurisdictions or ["none named"])
         self.regimes.update(record.regimes or ["none named"])
         self.subjects += bool(record.session.subjects)
-        self.consents += bool(record.session.source.get("consent"))
+        consents = record.session.source.get("consent")
+        self.consents += bool(consents)
+        found = map(mapping, consents if isinstance(consents, list) else [])
+        self.stated.update({_consent(one) for one in found if one.get("consent_type")})
         kinds = {part.kind for part in record.parts}
         self.holding["audio"] += Kind.AUDIO in kinds
         self.holding["a transcript"] += any(s.text for s in record.session.timeline.segments)
@@ -115,10 +119,17 @@ class Compliance:
                 counted("retention class", self.classes),
                 counted("jurisdiction", self.jurisdictions),
                 counted("regime", self.regimes),
+                *([counted("consent stated", self.stated)] if self.stated else []),
             ],
             2,
         )
         yield Section("Warnings", [counted("warning", self.warnings, "sessions")], 2)
+
+
+def _consent(stated: Mapping[str, Json]) -> str:
+    """What a source says of one consent: for what, and how it stands."""
+    word = "granted" if stated.get("granted") is True else "not granted"
+    return f"{stated['consent_type']}: {'withdrawn' if stated.get('withdrawal_date') else word}"
 
 
 def shared_time(role_seconds: Mapping[str, float], silence_seconds: float) -> list[Picture]:

@@ -78,7 +78,7 @@ def session(opened: Opened) -> dict[str, Json]:
         },
         "elements": _elements(opened),
         "holds": [],
-        "consent": {"state": "unknown"},
+        "consent": {"state": "unknown", "stated": metadata.source.get("consent", [])},
         "jobs": [{"name": j.name, "state": j.state, "attempts": j.attempts} for j in opened.jobs],
         "warnings": warnings(opened.warnings()),
     }
