@@ -26,10 +26,8 @@ SAID = {
     "transcript": (b"store hours", b"business hours", b"talks over", b"quick question"),
     "metadata": (b"campaign", b"customer_support", b"user123", b"agent456", b"user-42"),
     "metrics": (b"transcript_accuracy_score", b"p50_seconds", b"median", b"321.0"),
-    "analysis": (b"keyword_analysis", b"interruption_analysis"),
+    "analysis": (b"keyword_analysis", b"keyword analysis", b"interruption_analysis"),
 }
-#: Those that have no place for analyses.
-PAGES = ("html", "pdf", "docx", "xlsx")
 OPEN = [name for name in leaving.FORMATS if name != "pdf"]
 
 
@@ -52,10 +50,8 @@ def written(room: Room, calls: Choice, folder: Path, format: str, *without: str)
     path = folder / "out"
     request = Request(format, originals=format == "zip" and bool(without), without=without)
     said = [w.code for w in export(room, calls, request, path).warnings]
-    # A document has no place for analyses, and says so where it would else have them.
-    away = {*without, "analysis"} if format in PAGES and "transcript" not in without else {*without}
     found = [code for code in said if code.removesuffix("-left-out") in leaving.KINDS]
-    assert sorted(found) == sorted(f"{kind}-left-out" for kind in away)
+    assert sorted(found) == sorted(f"{kind}-left-out" for kind in without)
     return words(path)
 
 
@@ -86,6 +82,26 @@ def test_figures_and_analyses_are_left_out_of_documents(
         found = [said for said in gone if said in content and said != b"p50_seconds"]
         assert found == [], format
     assert written(room, calls, tmp_path, "pdf", "metrics").startswith(b"%PDF")
+
+
+def test_files_that_came_stay_out_of_a_bundle_where_they_may_hold_what_is_left_out(
+    room: Room, calls: Choice, tmp_path: Path
+) -> None:
+    def bundled(*without: str) -> tuple[set[str], dict[str, str]]:
+        """The suffixes of the originals in a zip, and what its manifest warns of."""
+        path = tmp_path / "out.zip"
+        export(room, calls, Request("zip", originals=True, without=without), path)
+        with zipfile.ZipFile(path) as archive:
+            manifest = json.loads(archive.read("manifest.json"))
+        came = {Path(file["original"]).suffix for file in manifest["files"] if "original" in file}
+        return came, {warning["code"]: warning["text"] for warning in manifest["warnings"]}
+
+    came, _ = bundled()
+    assert came == {".json", ".jsonl", ".txt", ".wav", ".pcm"}
+    for kind in ("metrics", "analysis"):
+        came, told = bundled(kind)
+        assert came == {".wav", ".pcm"}
+        assert "Of the files as they came only sound is here" in told[f"{kind}-left-out"]
 
 
 def test_without_sound_a_bundle_has_none(room: Room, calls: Choice, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """What an export leaves out because it was asked to: whole kinds of what a session holds.
 
-Where nobody can tell what a file holds, it goes with whatever is left out. What was said is told
-in more places than its turns; where it is left out, all of them are.
+Where nobody can tell what a file holds, it goes with whatever is left out: a file that came goes
+out byte for byte or not at all. What was said is told in more places than its turns; where it is
+left out, all of them are.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ _FILES = {
     "transcript": {Kind.TRANSCRIPT, Kind.OTHER},
     "metadata": {Kind.METADATA, Kind.OTHER},
 }
+#: Of the files that came, those that may hold figures or findings of their source's.
+_MAY_HOLD = {Kind.TRANSCRIPT, Kind.METADATA, Kind.OTHER}
 
 
 def check(format: str, kinds: Collection[str]) -> None:  # noqa: A002  the contract's word
@@ -42,16 +45,20 @@ def note(order: Order, kinds: Collection[str]) -> None:
     """Say what is left out."""
     for kind in KINDS:
         if kind in kinds:
-            order.notes.add(f"{kind}-left-out", f"Not asked for: {KINDS[kind]}.")
+            text = f"Not asked for: {KINDS[kind]}."
+            if order.originals and kind not in _FILES:
+                text += " Of the files as they came only sound is here; others may hold some."
+            order.notes.add(f"{kind}-left-out", text)
 
 
 def less(record: Record, kinds: Collection[str]) -> Record:
     """The record without these kinds."""
     session = record.session
     away = set[Kind]().union(*(_FILES.get(kind, set()) for kind in kinds))
+    stay_out = away.union(*(_FILES.get(kind, _MAY_HOLD) for kind in kinds))
     session = replace(
         session,
-        originals=[original for original in session.originals if original.kind not in away],
+        originals=[original for original in session.originals if original.kind not in stay_out],
         inside=None if Kind.AUDIO in away else session.inside,
     )
     if "transcript" in kinds:
