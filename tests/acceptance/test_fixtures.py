@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import wave
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,10 @@ import pytest
 
 from tests import recordings
 from tests.homes import Home, made
+from vault import formats
 from vault.operations import fetch, retrieve, show
+from vault.operations.export import Request, export
+from vault.operations.records import Choice
 
 NO_MANIFEST = "overlap_tools_no_manifest"
 
@@ -86,6 +91,58 @@ def test_latencies_are_those_measured_elsewhere(archived: Archived) -> None:
         found = sorted(time for time in times if time is not None and time >= 0)
         lower = found[(len(found) - 1) // 2] if found else None
         assert lower == pytest.approx(measured["p50_js_lower_median"]), path
+
+
+def test_first_bytes_and_interruptions_were_answered_as_the_manifests_time_them(
+    archived: Archived,
+) -> None:
+    interrupted = 0
+    for path in archived.expected():
+        events = json.loads((path / "manifest.json").read_text()).get("events", [])
+        latency = archived.shown[path]["metrics"]["latency"]
+        first = next((e["latency"] for e in events if e.get("latency", -1) >= 0), None)
+        assert latency["time_to_first_byte_seconds"] == first, path
+        waits = [
+            next((b["time"] for b in events[n:] if b["type"] == "agent_stop_speaking"), math.inf)
+            - a["time"]
+            for n, a in enumerate(events)
+            if a["type"] == "user_interrupt"
+        ]
+        shortest = min((w for w in waits if 0 <= w < math.inf), default=None)
+        assert latency["interrupt_response_seconds"] == pytest.approx(shortest, abs=1e-6), path
+        interrupted += shortest is not None
+    assert interrupted >= 3
+
+
+def test_every_field_of_every_segment_is_shown_and_a_cut_turn_as_cut(archived: Archived) -> None:
+    cut = 0
+    for path in archived.expected():
+        stated = json.loads((path / "manifest.json").read_text())["segments"]
+        for row, segment in zip(stated, archived.shown[path]["segments"], strict=True):
+            assert (segment["index"], segment["role"]) == (row["idx"], row["role"])
+            assert segment["file"] == f"segments/{Path(row['file']).name}"
+            assert segment["text"] == row["transcript"]
+            times = [segment["start_ns"], segment["end_ns"]]
+            assert times == [nanoseconds(row["start_time"]), nanoseconds(row["end_time"])]
+            assert segment["truncated"] is row.get("transcript_truncated", False)
+            cut += segment["truncated"]
+    assert cut == 3
+
+
+def test_all_seven_types_of_event_are_shown_with_all_that_they_hold(archived: Archived) -> None:
+    kinds = set()
+    for path in archived.expected():
+        stated = json.loads((path / "manifest.json").read_text()).get("events", [])
+        found = [(e["offset_ns"], e["type"], e["data"]) for e in archived.shown[path]["events"]]
+        assert found == [(nanoseconds(e.pop("time")), e.pop("type"), e) for e in stated], path
+        kinds |= {kind for _, kind, _ in found}
+    speaking = {f"{who}_{what}_speaking" for who in ("user", "agent") for what in ("start", "stop")}
+    assert kinds == speaking | {"tool_call", "tool_result", "user_interrupt"}
+
+
+def nanoseconds(seconds: float) -> int:
+    """The same to the digit that was written."""
+    return round(Decimal(repr(seconds)) * 10**9)
 
 
 def test_warnings_are_those_found_elsewhere(archived: Archived) -> None:
@@ -198,6 +255,28 @@ def test_each_layout_decodes(archived: Archived, tmp_path: Path, layout: str) ->
     assert all(lengths)
     with wave.open(str(files[0]), "rb") as file:
         assert file.getnchannels() == (2 if layout == "stereo" else 1)
+
+
+@pytest.mark.parametrize("manifest", [True, False])
+def test_saving_a_recording_of_fewer_turns_over_one_of_more_leaves_no_orphan(
+    archived: Archived, tmp_path: Path, manifest: bool
+) -> None:
+    more, fewer = (
+        next(p for p in archived.shown if p.name == name)
+        for name in ("many_segments", "overlap_tools")
+    )
+    out, wanted = tmp_path / "out", Request("scenario", manifest=manifest)
+    with archived.home.room() as room:
+        for path in (more, fewer):
+            export(room, Choice([archived.deposited[path]["id"]]), wanted, out)
+    came, found = recordings.files(fewer), recordings.files(out)
+    sounds = {n: c for n, c in came.items() if n == "full.wav" or n.startswith("segments/")}
+    assert found.items() >= sounds.items()
+    assert found.keys() - sounds.keys() - {"manifest.json"} == {"strongroom.json"}
+    assert ("manifest.json" in found) is manifest
+    assert not manifest or json.loads(found["manifest.json"]) == json.loads(came["manifest.json"])
+    (reading,) = formats.read(out)
+    assert [w.code for w in reading.warnings if w.code in {"orphan-file", "missing-file"}] == []
 
 
 def decoded_seconds(path: Path) -> float:
