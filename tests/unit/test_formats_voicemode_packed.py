@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
+import random
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +25,7 @@ from tests.unit.test_formats_voicemode import (
 )
 from vault import formats
 from vault.errors import BadInput
-from vault.formats import voicemode
+from vault.formats import gzipped, voicemode
 from vault.model import Reading
 
 
@@ -65,6 +69,44 @@ def test_the_rows_of_two_conversations_in_a_packed_log_are_read_apart(tmp_path: 
     first, second = formats.read(pack(path))
     assert content(first.originals[0]) == b"".join([*lines[0:9:2], lines[9]])
     assert content(second.originals[0]) == b"".join(lines[1:9:2])
+
+
+def test_of_a_packed_log_no_conversation_unpacks_the_whole_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [row("x" * 300_000, conversation_id=f"conv_{n:02d}") for n in range(30)]
+    path = log(tmp_path, *rows)
+    lines = path.read_bytes().splitlines(keepends=True)
+    readings = formats.read(pack(path))
+    made, inflate = [], gzipped.inflate
+
+    def counted(*args: Any, **options: Any) -> Iterator[bytes]:
+        for block in inflate(*args, **options):
+            made.append(len(block))
+            yield block
+
+    monkeypatch.setattr(gzipped, "inflate", counted)
+    assert [content(reading.originals[0]) for reading in readings] == lines
+    assert sum(made) < 30 * (2 << 20)
+
+
+@pytest.mark.parametrize("level", [0, 1, 9])
+def test_a_packed_file_is_sought_by_its_marks(level: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gzipped, "_MARK_BYTES", 1000)
+    monkeypatch.setattr(gzipped, "_BLOCK_BYTES", 777)
+    whole = random.Random(level).randbytes(30_000) + bytes(30_000)
+    cut = 20_000
+    packed = gzip.compress(whole[:cut], level) + gzip.compress(whole[cut:], level)
+    marks: gzipped.Marks = []
+    assert gzipped.Unpacked(io.BytesIO(packed), "x", marks=marks).read() == whole
+    assert len(marks) > 20
+    for begin in range(0, len(whole), 501):
+        with io.BytesIO(packed) as file:
+            unpacked = gzipped.Unpacked(file, "x", marks=marks)
+            unpacked.seek(begin // 3)
+            unpacked.seek(begin)
+            assert unpacked.read() == whole[begin:]
+            assert not unpacked.damaged
 
 
 def test_packed_logs_are_found_in_the_home_of_voicemode(tmp_path: Path) -> None:

@@ -44,16 +44,24 @@ def lines(stream: BinaryIO) -> Iterator[tuple[Place, bytes | None]]:
         start = stop
 
 
-def opened(source: Source, name: str, limit: int = gzipped.BYTES_LIMIT) -> io.BufferedReader:
+def opened(
+    source: Source,
+    name: str,
+    limit: int = gzipped.BYTES_LIMIT,
+    *,
+    marks: gzipped.Marks | None = None,
+    ahead_bytes: int = _BLOCK_BYTES,
+) -> io.BufferedReader:
     """A log to be read from its beginning, as it was before it was packed.
 
-    Reading raises `BadInput` for a packed one that holds more than `limit` bytes.
+    `marks` are set in a packed one, or gone by; `ahead_bytes` are read at a time. Reading raises
+    `BadInput` for a packed one that holds more than `limit` bytes.
     """
     stream = source.open(name, growing=True)
     packed = gzipped.is_gzip(stream.read(3))
     stream.seek(0)
-    raw = gzipped.Unpacked(stream, name, limit) if packed else stream
-    return io.BufferedReader(raw, _BLOCK_BYTES)
+    raw = gzipped.Unpacked(stream, name, limit, marks) if packed else stream
+    return io.BufferedReader(raw, ahead_bytes)
 
 
 def is_damaged(log: io.BufferedReader) -> bool:
@@ -61,16 +69,21 @@ def is_damaged(log: io.BufferedReader) -> bool:
     return isinstance(log.raw, gzipped.Unpacked) and log.raw.damaged
 
 
-def excerpt(source: Source, name: str, places: Sequence[Place]) -> Original:
+def excerpt(
+    source: Source, name: str, places: Sequence[Place], marks: gzipped.Marks | None = None
+) -> Original:
     """Some lines of a log as an original of its name, without the `.gz` of a packed one.
 
-    What is appended to the log meanwhile does not matter; reading raises `BadInput` if these
-    lines are not what they were.
+    Of a packed one only what is near them is unpacked, by the `marks` that were set in it. What
+    is appended to the log meanwhile does not matter; reading raises `BadInput` if these lines are
+    not what they were.
     """
     size = sum(stop - start for start, stop, _ in places)
 
     def again() -> BinaryIO:
-        log = opened(source, name)
+        # No more than is needed: a log may be read again for each of thousands of sessions.
+        ahead_bytes = min(_BLOCK_BYTES, max(size, io.DEFAULT_BUFFER_SIZE))
+        log = opened(source, name, marks=marks, ahead_bytes=ahead_bytes)
         return io.BufferedReader(Blocks(log, _checked(log, name, places)), 1 << 16)
 
     return Original(name.removesuffix(PACKED), Kind.TRANSCRIPT, "application/x-ndjson", size, again)

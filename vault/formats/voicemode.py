@@ -16,7 +16,7 @@ Source: VoiceMode's `ConversationLogger`, schemas 1 to 4.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC
 from decimal import Decimal
@@ -28,6 +28,7 @@ from vault.errors import BadInput
 from vault.formats import loglines, voicemode_events
 from vault.formats.content import Looked
 from vault.formats.fields import NS_LIMIT, Notes, end_of, speakers
+from vault.formats.gzipped import Marks
 from vault.formats.jsontext import object_in
 from vault.formats.loglines import Place
 from vault.formats.source import Source
@@ -61,11 +62,12 @@ def read(source: Source, name: str) -> list[Reading]:
     `BadInput` where no row is of that format, and for more than 256 MiB of logs.
     """
     logs = logs_in(source) if source.is_folder else [source.name]
-    talks = _sorted(source, logs)
+    marks: dict[str, Marks] = {log: [] for log in logs}
+    talks = _sorted(source, logs, marks)
     if all(talk.format != name for talk in talks):
         raise BadInput(f"{str(source.path)!a} holds no row of a {name} log.")
     recordings = Recordings(source, logs)
-    readings = [_reading(source, talk, recordings) for talk in talks]
+    readings = [_reading(source, talk, recordings, marks) for talk in talks]
     notes = talks[-1].rows.notes
     for orphan in recordings.orphans():
         notes.add("orphan-file", "No row names this recording; it stays out.", orphan)
@@ -115,14 +117,18 @@ class _Talk:
     places: dict[str, list[Place]] = field(default_factory=dict)
 
 
-def _sorted(source: Source, logs: Sequence[str]) -> list[_Talk]:
-    """Every conversation in the logs, with every line of the logs in one of them."""
+def _sorted(source: Source, logs: Sequence[str], marks: Mapping[str, Marks]) -> list[_Talk]:
+    """Every conversation in the logs, with every line of the logs in one of them.
+
+    Sets `marks` in those that are packed.
+    """
     talks: dict[tuple[str, str], _Talk] = {}
     left: list[tuple[str, list[Place], list[Warn]]] = []
     size = 0
     for log in logs:
-        with loglines.opened(source, log, LOGS_BYTES_LIMIT - size) as stream:
-            last, strays, warnings = _sort(stream, log, talks, LOGS_BYTES_LIMIT - size)
+        left_bytes = LOGS_BYTES_LIMIT - size
+        with loglines.opened(source, log, left_bytes, marks=marks[log]) as stream:
+            last, strays, warnings = _sort(stream, log, talks, left_bytes)
             size += stream.tell()
             if loglines.is_damaged(stream):
                 warnings.append(Warn("damaged-gzip", "It is cut or damaged; the end is lost.", log))
@@ -184,7 +190,9 @@ def _keep(talk: _Talk, log: str, strays: list[Place], warnings: list[Warn]) -> N
 # --- one conversation ---------------------------------------------------------------------
 
 
-def _reading(source: Source, talk: _Talk, recordings: Recordings) -> Reading:
+def _reading(
+    source: Source, talk: _Talk, recordings: Recordings, marks: Mapping[str, Marks]
+) -> Reading:
     begun, offsets = timed(talk.rows)
     stated: dict[str, Json] = {} if begun is None else {"started_at": begun.isoformat()}
     metrics: dict[str, Json] = {}
@@ -209,7 +217,7 @@ def _reading(source: Source, talk: _Talk, recordings: Recordings) -> Reading:
         participants=speakers(timeline.segments),
         timeline=timeline,
         originals=(
-            *(loglines.excerpt(source, log, places) for log, places in talk.places.items()),
+            *(loglines.excerpt(source, log, p, marks[log]) for log, p in talk.places.items()),
             *{looked.original.name: looked.original for looked in taken}.values(),
         ),
         metrics=metrics,
