@@ -234,14 +234,20 @@ def test_only_what_a_recording_has_no_place_for_is_told(
     assert strange == ["3 annotations: the format has no place for them."]
 
 
-def test_an_id_that_could_be_a_path_is_written_as_a_custom_field(
-    room: Room, fixtures_folder: Path, tmp_path: Path
+@pytest.mark.parametrize("named", ["a/b", "a..b", "電" * 100])
+def test_an_id_that_its_stores_make_no_file_of_is_written_as_a_custom_field(
+    room: Room, tmp_path: Path, named: str
 ) -> None:
     bundle = recordings.bundle(tmp_path / "b", ["one", "two"])
-    (session,) = deposit(room, [bundle], Terms(external_id="a/b"), wait=False).sessions
+    (session,) = deposit(room, [bundle], Terms(external_id=named), wait=False).sessions
     out(room, session.id, "promptkit", tmp_path / "a.json")
     metadata = json.loads((tmp_path / "a.json").read_text())["metadata"]
-    assert (metadata["session_id"], metadata["custom"]) == (session.id, {"external_id": "a/b"})
+    assert (metadata["session_id"], metadata["custom"]) == (session.id, {"external_id": named})
+
+
+def test_a_recording_keeps_its_own_id_whatever_it_is_called(
+    room: Room, fixtures_folder: Path, tmp_path: Path
+) -> None:
     own = fixtures_folder / "promptkit/pk-dev-interruption/pk-dev-interruption.recording.json"
     (session,) = deposit(room, [own], Terms(external_id="a/b"), wait=False).sessions
     out(room, session.id, "promptkit", tmp_path / "b.json")

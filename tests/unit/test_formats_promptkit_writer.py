@@ -12,9 +12,10 @@ import pytest
 
 from tests import promptkit as made
 from tests.unit.test_formats_promptkit import REAL, SESSIONS, real, variants
-from vault.formats import instants
+from vault.formats import instants, promptkit_annotations
+from vault.formats.promptkit_retold import Blob
 from vault.formats.promptkit_writer import Options, write_json, write_lines
-from vault.model import Event, Reading, Segment, Timeline
+from vault.model import Annotation, Event, Json, Reading, Segment, Timeline
 
 
 def document(reading: Reading, options: Options | None = None) -> dict[str, Any]:
@@ -121,6 +122,67 @@ def test_a_session_of_another_format_becomes_messages_and_times() -> None:
     assert found["events"][4]["data"]["Role"] == "assistant"
     assert found["events"][3]["timestamp"] == "2026-01-01T00:00:01.5Z"
     assert found["metadata"]["end_time"] == "2026-01-01T00:00:05Z"
+
+
+def told(segments: tuple[Segment, ...], length_ns: int) -> Reading:
+    started_at = datetime(2026, 1, 1, tzinfo=UTC)
+    return Reading("vapi", "s1", started_at, length_ns, (), Timeline(segments), (), {})
+
+
+def test_a_session_that_says_it_is_shorter_than_it_is_ends_with_its_last_event() -> None:
+    late = Segment(0, "user", None, 9 * 10**9, 10**10, None, "Hi", False, None)
+    metadata = document(told((late,), 20_000_000))["metadata"]
+    assert metadata["duration"] == 9 * 10**9  # PromptKit's player never goes on from there
+    assert metadata["end_time"] == "2026-01-01T00:00:09Z"
+    assert document(told((late,), 12 * 10**9))["metadata"]["duration"] == 12 * 10**9
+
+
+def test_a_piece_without_sound_has_the_shape_of_its_track() -> None:
+    first, second, other = (
+        Segment(n, role, None, n * 10**9, (n + 1) * 10**9, None, None, False, file)
+        for n, (role, file) in enumerate([("user", None), ("user", "b.wav"), ("agent", None)])
+    )
+    blobs = {"b.wav": Blob("0" * 64, 16_000, 8000, 1)}
+    whole = b"".join(write_json(told((first, second, other), 3 * 10**9), None, blobs))
+    pieces = [e["data"] for e in json.loads(whole)["events"] if e["type"].startswith("audio.")]
+    shapes = [(p["metadata"]["sample_rate"], p["metadata"]["channels"]) for p in pieces]
+    assert shapes == [(8000, 1), (8000, 1), (0, 0)]  # the first is that of the whole track
+    assert [p["payload"]["size"] for p in pieces] == [0, 16_000, 0]
+
+
+@pytest.mark.parametrize("version", ["", None, 1])
+def test_a_recording_of_no_version_gets_one_for_it_is_not_loaded_without(
+    tmp_path: Path, version: object
+) -> None:
+    path = made.recording(tmp_path / "a.json", [made.event(1, 0)], version=version)
+    reading = made.read(path)
+    assert document(reading)["metadata"]["version"] == "1.0"
+    assert rows(reading)[0]["metadata"]["version"] == "1.0"
+
+
+def test_an_annotation_has_only_values_that_its_store_can_read() -> None:
+    odd: list[tuple[Json, Json]] = [
+        ({"score": 1, "note": [1]}, {"score": 1, "note": [1]}),
+        ({"Score": "high"}, {"text": '{"Score": "high"}'}),
+        ({"labels": ["a", 1]}, {"text": '{"labels": ["a", 1]}'}),
+        ({"flag": 0}, {"text": '{"flag": 0}'}),
+        ({"passed": None}, {"passed": None}),
+    ]
+    when = "2026-01-01T00:00:00+00:00"
+    data: list[dict[str, Json]] = [
+        {"created_at": when, "created_by": "p", "metadata": {"a": 1}},
+        {"created_at": "yesterday", "created_by": 1, "metadata": "a"},
+    ]
+    said = [Annotation("a", "score", "k", value, data=data[0]) for value, _ in odd]
+    said.append(Annotation("b", "score", "k", 1, data=data[1]))
+    found = [
+        json.loads(line)["annotation"]
+        for line in promptkit_annotations.write(said, "s1", str, {}, {})
+    ]
+    assert [each["value"] for each in found[:-1]] == [value for _, value in odd]
+    assert data[0].items() <= found[0].items()
+    assert found[-1]["created_at"] == promptkit_annotations.UNUSED
+    assert not {"created_by", "metadata"} & found[-1].keys()
 
 
 def test_what_is_written_is_read_as_the_same(tmp_path: Path) -> None:

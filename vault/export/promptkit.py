@@ -18,6 +18,8 @@ from vault.formats.promptkit_retold import Blob, numbers
 from vault.model import Annotation, Original, Reading
 
 _BLOBS, _ANNOTATIONS, _LINES = "blobs", "annotations", ".annotations.jsonl"
+#: Of an id, so that `.annotations.jsonl` behind it still makes a file's name.
+_LONGEST_BYTES = 200
 #: What lies beside a PromptKit recording: its blobs, and what was said about it.
 MEDIA = re.compile(rf"{_BLOBS}/[^/]+/[^/]+|{_ANNOTATIONS}/[^/]+{re.escape(_LINES)}")
 
@@ -67,9 +69,11 @@ def media(record: Record, order: Order) -> Iterator[tuple[str, Iterator[bytes]]]
 
 
 def _named(record: Record) -> Reading:
-    """The session under an id that may be a file's name, which its loader makes of it."""
+    """The session under an id that may be a file's name, which its stores make of it."""
     session = record.session
-    return session if is_safe_id(session.external_id) else replace(session, external_id=record.id)
+    named = session.external_id or ""
+    fits = is_safe_id(named) and ".." not in named and len(named.encode()) <= _LONGEST_BYTES
+    return session if fits else replace(session, external_id=record.id)
 
 
 def _is_own(record: Record) -> bool:

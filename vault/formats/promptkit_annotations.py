@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from vault.errors import BadInput
-from vault.formats import jsontext
+from vault.formats import instants, jsontext
 from vault.formats.fields import Fields, Notes
 from vault.formats.promptkit_events import known_instant
 from vault.model import Annotation, Json
@@ -28,6 +28,19 @@ TYPES = frozenset(("score", "label", "comment", "flag", "metric", "assertion", "
 UNUSED = "0001-01-01T00:00:00Z"
 #: What a line says of a deletion, beside the annotation.
 _DELETION = ("deleted_at", "deleted_by")
+#: What its fields may hold. Its store passes over an annotation that has anything else there.
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "created_by": (str,),
+    "metadata": (dict,),
+    "score": (int, float),
+    "label": (str,),
+    "labels": (list,),
+    "text": (str,),
+    "flag": (bool,),
+    "passed": (bool,),
+    "message": (str,),
+    "unit": (str,),
+}
 _OWN = {"id", "type", "key", "value", "version", "previous_id", "target"}
 
 
@@ -136,7 +149,7 @@ def _stated(
         "created_at": UNUSED,
     }
     taken = {*made.keys() - {"created_at"}, *_DELETION}
-    made |= {key: value for key, value in annotation.data.items() if key not in taken}
+    made |= {k: v for k, v in annotation.data.items() if k not in taken and _is_held(k, v)}
     made["version"] = annotation.version
     if annotation.previous_id is not None:
         made["previous_id"] = annotation.previous_id
@@ -162,7 +175,7 @@ def _target(
 
 def _valued(kind: str, value: Json) -> Json:
     """A value in the object that PromptKit has for it; what fits nowhere in it, as its text."""
-    if isinstance(value, dict):
+    if isinstance(value, dict) and all(_is_held(name, part) for name, part in value.items()):
         return value
     if isinstance(value, bool):
         return {"passed" if kind == "assertion" else "flag": value}
@@ -170,9 +183,21 @@ def _valued(kind: str, value: Json) -> Json:
         return {"score": value}
     if isinstance(value, str):
         return {"text" if kind == "comment" else "label": value}
-    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+    if _is_held("labels", value):
         return {"labels": value}
     return {"text": json.dumps(value)}
+
+
+def _is_held(name: str, part: Json) -> bool:
+    """Whether its store can read that in a field of that name; unknown ones it passes over."""
+    if name.lower() == "created_at":
+        return isinstance(part, str) and part.isupper() and instants.parse(part) is not None
+    kinds = _KINDS.get(name.lower())  # Go reads names whatever their case
+    if kinds is None or part is None:
+        return True
+    if isinstance(part, list):
+        return list in kinds and all(isinstance(each, str) for each in part)
+    return type(part) in kinds
 
 
 def _dump(line: Mapping[str, Json]) -> bytes:

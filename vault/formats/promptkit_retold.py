@@ -38,13 +38,19 @@ def retold(timeline: Timeline, session_id: str, blobs: Mapping[str, Blob]) -> li
     """The start of the session, its own events, and its turns, in the order of time.
 
     An event that it did not have is of no number. `blobs` are those of the turns that are alone
-    in a recording, by its name.
+    in a recording, by its name. PromptKit plays a whole track in the shape of its first piece, so
+    a piece without sound has that of the track's first sound.
     """
+    shapes: dict[str, Blob] = {}
+    for segment in timeline.segments:
+        if blob := blobs.get(segment.file or ""):
+            shapes.setdefault(segment.role, blob)
     found = [Event(_MADE, "conversation.started", 0, {"SystemPrompt": ""})]
     found += timeline.events
     spoken = 0
     for segment in timeline.segments:
-        found += _turn(segment, session_id, blobs.get(segment.file or ""))
+        sound = blobs.get(segment.file or "")
+        found += _turn(segment, session_id, sound, shapes.get(segment.role))
         if segment.text:
             found.append(_message(segment, spoken))
             spoken += 1
@@ -58,7 +64,7 @@ def numbers(timeline: Timeline, session_id: str, blobs: Mapping[str, Blob]) -> d
     return {event.seq: number for number, event in found if event.seq != _MADE}
 
 
-def _turn(segment: Segment, session_id: str, blob: Blob | None) -> list[Event]:
+def _turn(segment: Segment, session_id: str, blob: Blob | None, shape: Blob | None) -> list[Event]:
     """That someone was heard, for how long, and where the sound of it is if it is anywhere."""
     track = TRACKS.get(segment.role)
     length_ns = segment.decoded_ns or segment.end_ns - segment.start_ns
@@ -67,22 +73,26 @@ def _turn(segment: Segment, session_id: str, blob: Blob | None) -> list[Event]:
     if track is None or length_ns <= 0:
         return []
     payload: dict[str, Json] = {"storage_ref": "", "mime_type": "audio/pcm", "size": 0}
-    shape: dict[str, Json] = {"sample_rate": 0, "channels": 0, "encoding": ""}
     if blob is not None:
         payload |= {"storage_ref": f"file://{blob.name(session_id)}", "size": blob.size_bytes}
         payload["checksum"] = f"sha256:{blob.sha256}"
-        shape = {"sample_rate": blob.rate, "channels": blob.channels, "encoding": "pcm_linear16"}
-        shape["bits_per_sample"] = 16
     data: dict[str, Json] = {
         "direction": track,
         "actor": segment.role,
         "payload": payload,
-        "metadata": {**shape, "duration_ms": length_ns // 1_000_000},
+        "metadata": {**_shape(blob or shape), "duration_ms": length_ns // 1_000_000},
         "turn_id": f"turn-{segment.index}",
         "chunk_index": 0,
         "is_final": True,
     }
     return [Event(_MADE, f"audio.{track}", segment.start_ns, data)]
+
+
+def _shape(blob: Blob | None) -> dict[str, Json]:
+    if blob is None:
+        return {"sample_rate": 0, "channels": 0, "encoding": ""}
+    shape: dict[str, Json] = {"sample_rate": blob.rate, "channels": blob.channels}
+    return shape | {"encoding": "pcm_linear16", "bits_per_sample": 16}
 
 
 def _message(segment: Segment, index: int) -> Event:

@@ -146,7 +146,7 @@ def _recording(reading: Reading, options: Options, blobs: Mapping[str, Blob]) ->
         found = enumerate(retold(reading.timeline, session_id(reading), blobs), 1)
         events = [Event(number, e.type, e.offset_ns, e.data) for number, e in found]
     last_ns = max((event.offset_ns for event in events), default=0)
-    duration_ns = last_ns if reading.duration_ns is None else reading.duration_ns
+    duration_ns = max(last_ns, reading.duration_ns or 0)  # its player goes no further than that
     metadata: dict[str, Json] = {
         "session_id": reading.external_id or "session",
         "start_time": instants.write(start_ns, zone),
@@ -158,6 +158,8 @@ def _recording(reading: Reading, options: Options, blobs: Mapping[str, Blob]) ->
     if isinstance(conversation := envelopes.shared.get("conversation_id"), str):
         metadata["conversation_id"] = conversation
     metadata |= _stated(reading) | _chosen(options) | {"event_count": len(events)}
+    if not isinstance(version := metadata["version"], str) or not version:
+        metadata["version"] = VERSION  # by which its loader tells a recording from anything else
     around = {k: v for k, v in _around(reading).items() if k not in {"metadata", "events", "type"}}
     return _Written(metadata, around, events, envelopes, start_ns, zone, Pieces(reading.originals))
 
