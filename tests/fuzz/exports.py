@@ -5,25 +5,32 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from xml.parsers import expat
 
 from tests import records
 from tests.fuzz import scratch
 from vault import formats
-from vault.errors import NotFound
+from vault.errors import NotFound, StrongroomError
 from vault.export import escape, sheets
-from vault.export.record import Record
+from vault.export.record import Record, document
 from vault.export.writers import WRITERS, Each, Tree, Whole
-from vault.model import Reading
+from vault.formats import promptkit_annotations
+from vault.formats.fields import Notes
+from vault.model import Annotation, Json, Kind, Reading
+from vault.operations import leaving
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _SEGMENTS_LIMIT = 50
 #: Pages cost some 100 ms each: in one of so many inputs.
 _DEAR_SHARE = 16
+#: Words that no escaping changes, and that nothing else than a turn is likely to say.
+_PLAIN = re.compile(r"[A-Za-z0-9 ]{12,}")
 
 
 def texts(data: bytes) -> None:
@@ -45,14 +52,114 @@ def texts(data: bytes) -> None:
 
 def sessions(data: bytes) -> None:
     """A session of any format, written in every format, and read again where there is a reader."""
-    place = scratch.write({"input": data}) / "input"
     dear = len(data) % _DEAR_SHARE == 0
-    for reading in formats.read(place)[:2]:
-        if len(reading.timeline.segments) > _SEGMENTS_LIMIT:
-            continue
+    for reading in _readings(data):
         for name, check in _CHECKS.items():
             if dear or name not in {"pdf", "docx"}:
                 _write(_record(reading), name, check)
+
+
+def recordings(data: bytes) -> None:
+    """A session of any format as a PromptKit recording, with what lies beside it, read again."""
+    for reading in _readings(data):
+        for name in ("promptkit", "promptkit-jsonl"):
+            made, again = _as_recording(_record(reading), name)
+            sound = {each.name for each in again.originals if each.kind is Kind.AUDIO}
+            if reading.format != "promptkit":
+                assert sound == {n for n in made if n.startswith("blobs/")}
+
+
+def remarks(data: bytes) -> None:
+    """A file of PromptKit's annotations: what is read can be written, and is read again."""
+    rows = data.split(b"\n")
+    found = promptkit_annotations.read(rows, "input", 0, Notes())
+    lines = list(promptkit_annotations.write(found, "s", str, {}, {}))
+    again = promptkit_annotations.read(lines, "again", 0, Notes())
+    assert list(map(_gist, again)) == list(map(_gist, found))
+    assert list(promptkit_annotations.write(again, "s", str, {}, {})) == lines
+    plain = records.record()
+    timeline = replace(plain.session.timeline, annotations=found)
+    record = replace(plain, session=replace(plain.session, timeline=timeline))
+    known = [each for each in found if each.type in promptkit_annotations.TYPES]
+    _, reading = _as_recording(record, "promptkit")
+    assert list(map(_gist, reading.timeline.annotations)) == list(map(_gist, known))
+
+
+def _as_recording(record: Record, name: str) -> tuple[dict[str, bytes], Reading]:
+    """What lies beside a PromptKit recording, and what its reader makes of all of it."""
+    writer, order = WRITERS[name], records.order()
+    assert isinstance(writer, Each)
+    text = _joined(writer.write(record, order))
+    made = {n: _joined(blocks) for n, blocks in writer.beside(record, order)}
+    assert all(writer.owns.fullmatch(n) for n in made)
+    place = scratch.write({"again.json": text, **made}) / "again.json"
+    (again,) = formats.read(place, "promptkit")
+    return made, again
+
+
+def _gist(one: Annotation) -> tuple[Json, ...]:
+    return one.id, one.type, one.key, one.version, one.previous_id, one.target, one.deleted
+
+
+def without(data: bytes) -> None:
+    """A session with every kind of thing left out: it can be written, and says none of it."""
+    for reading in _readings(data):
+        record = _record(reading)
+        for number, kind in enumerate(leaving.KINDS):
+            less, order = leaving.less(record, {kind}), records.order()
+            leaving.note(order, {kind})
+            assert {warning.code for warning in order.notes.all()} == {f"{kind}-left-out"}
+            for name in leaving.FORMATS:
+                leaving.check(name, {kind})
+                if name not in {"pdf", "docx"} or len(data) % _DEAR_SHARE == number:
+                    _write(less, name, _CHECKS[name])
+            if kind == "transcript":
+                _wordless(reading, less)
+            if kind == "audio":
+                assert not list(less.session.recordings())
+
+
+def _readings(data: bytes) -> list[Reading]:
+    """The first sessions of a lone file, or of a folder; none that has very many turns."""
+    files = scratch.unpack(data) or {"input": data}
+    place = scratch.write(files)
+    found: list[Reading] = []
+    for source in formats.walk(place) if len(files) > 1 else [place / next(iter(files))]:
+        with suppress(StrongroomError):
+            found += formats.read(source)
+        if len(found) > 1:
+            break
+    return [one for one in found[:2] if len(one.timeline.segments) <= _SEGMENTS_LIMIT]
+
+
+def _wordless(reading: Reading, less: Record) -> None:
+    """No turn's words are in an export that is to be without them, unless other fields say them."""
+    told = document(less)
+    kept = "\n".join(_strings(told))
+    html, xml = _one("html", less), _one("xml", less)
+    for segment in reading.timeline.segments:
+        said = segment.text or ""
+        if _PLAIN.fullmatch(said) and said not in kept:
+            assert said.encode() not in html
+            assert said.encode() not in xml
+    within = [told[key] for key in ("annotations", "source", "analyses")]
+    assert not [text for each in within for text in _strings(each)]
+    assert not [turn for turn in less.session.timeline.segments if turn.text or turn.data]
+
+
+def _strings(value: Json) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _strings(str(key))
+            yield from _strings(inner)
+
+
+def _one(name: str, record: Record) -> bytes:
+    writer = WRITERS[name]
+    assert isinstance(writer, Whole)
+    return _joined(writer.write([record], records.order()))
 
 
 def _record(reading: Reading) -> Record:

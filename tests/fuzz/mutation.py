@@ -1,13 +1,16 @@
 """Mutations that keep JSON being JSON: bytes changed blindly seldom get past a parser.
 
 Half of the time a value inside a document is replaced, removed, doubled, renamed or exchanged
-for one from elsewhere in it; the other half is libFuzzer's own.
+for one from elsewhere in it; the other half is libFuzzer's own. What is packed is unpacked first
+and packed again.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +23,8 @@ _SINGLE = """
     sha256: sha512- base64url base64 json none audio/wav audio/pcm text/plain transcript recording
     \ud800 \u0000 \u202e =1+1 --> tts stt 00:00:01.000 PT1S NaN 1e999 -0 0.4.0 0.0.1 full
     disabled metadata_only conv_20260110_101010_abcdef tool.call.started message.created
+    AAAA AAAAAA== AAA UklGRiQAAABXQVZF pcm16 g711_ulaw audio/pcmu audio/pcm post_call_audio
+    response.output_audio.delta input_audio_buffer.append conversation.item.truncated item_1
 """
 WORDS = (*_SINGLE.split(), "Thu, 07 May 2026 10:16:25 -0700", "<v Agent>", "\n\n", " ")
 VALUES: tuple[Any, ...] = (
@@ -28,6 +33,7 @@ VALUES: tuple[Any, ...] = (
     *("", " ", [], {}, [[]], [{}], {"": None}, [None], *WORDS),
 )
 _PLACES_LIMIT = 2000
+_PACKED, _UNPACKED_LIMIT = b"\x1f\x8b\x08", 1 << 18
 
 
 def mutate(data: bytes, limit: int, seed: int, blindly: Callable[[bytes, int], bytes]) -> bytes:
@@ -54,7 +60,10 @@ def _of_files(data: bytes, chance: random.Random) -> bytes | None:
 
 
 def _of_text(data: bytes, chance: random.Random) -> bytes | None:
-    """A JSON document, or one line of JSON lines, with something in it changed."""
+    """A JSON document, or one line of JSON lines, with something in it changed; packed or not."""
+    if data.startswith(_PACKED):
+        made = _of_text(_unpacked(data), chance)
+        return None if made is None else gzip.compress(made, 1, mtime=0)
     found = _parsed(data)
     if found is not None:
         return _written(_changed(found, chance))
@@ -68,6 +77,15 @@ def _of_text(data: bytes, chance: random.Random) -> bytes | None:
     else:
         lines[at] = _written(_changed(found, chance))
     return b"\n".join(lines)
+
+
+def _unpacked(data: bytes) -> bytes:
+    """The first member, or as much of it as can be had."""
+    try:
+        made = zlib.decompressobj(wbits=31).decompress(data, _UNPACKED_LIMIT)
+    except zlib.error:
+        return b""
+    return b"" if made.startswith(_PACKED) else made
 
 
 def _parsed(data: bytes) -> list[Any] | dict[str, Any] | None:

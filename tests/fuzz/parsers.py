@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+import os
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import BinaryIO
+from unittest import mock
 
 from tests.fuzz import scratch
 from vault.cli import choosing
 from vault.errors import BadInput, IntegrityError
 from vault.formats import gzipped, instants, jsontext, loglines, vcon_dates, xmltext
 from vault.formats.fields import EPOCH_NS_LIMIT, NS_LIMIT, Fields, Notes
+from vault.formats.source import Source
 from vault.kms import keyring_file
 from vault.kms.address import Address
 from vault.ledger import note
@@ -28,11 +32,12 @@ _PLACE = keys.Place("t", "b", 1, "s", "original")
 
 def json_text(data: bytes) -> None:
     """JSON: what comes out is what the strict parser says, can be written, and read again."""
-    value = _or_none(lambda: jsontext.parse(data, "input"))
-    strict = _or_none(lambda: jsontext._strict(data.removeprefix(b"\xef\xbb\xbf"), "input"))
+    value = _or_refusal(lambda: jsontext.parse(data, "input"))
+    strict = _or_refusal(lambda: jsontext._strict(data.removeprefix(b"\xef\xbb\xbf"), "input"))
     assert repr(value) == repr(strict)
-    again = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    assert jsontext.parse(again, "input") == value
+    if not isinstance(value, BadInput):
+        again = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        assert jsontext.parse(again, "input") == value
 
 
 def xml_text(data: bytes) -> None:
@@ -113,6 +118,50 @@ def gzip(data: bytes) -> None:
     except gzipped.Damaged:
         pass  # its documented end
     assert made <= 1 << 20
+
+
+def unpacked(data: bytes) -> None:
+    """A packed file, read and sought forwards in steps of any size: the bytes that are in it."""
+    steps, packed = data[:8], data[8:]
+    whole = b"".join(_until_damaged(gzipped.inflate(io.BytesIO(packed), "input", 1 << 20)))
+    with mock.patch.object(gzipped, "_MARK_BYTES", 64):
+        marks: gzipped.Marks = []
+        for _ in range(2):  # setting marks, and going by them
+            with gzipped.Unpacked(io.BytesIO(packed), "input", 1 << 20, marks) as raw:
+                _in_steps(raw, steps, whole)
+    with suppress(zlib.error):
+        one = zlib.decompressobj(wbits=31)
+        assert whole.startswith(one.decompress(packed)) or not one.eof
+
+
+def _in_steps(raw: gzipped.Unpacked, steps: bytes, whole: bytes) -> None:
+    file = io.BufferedReader(raw, 64)
+    at = 0
+    for step in steps:
+        at = min(at + step * step, len(whole)) if step & 1 else at
+        assert file.seek(at) == at
+        assert file.read(step) == whole[at : at + step]
+        at = file.tell()
+    assert file.read() == whole[at:]
+    assert raw.tell() == len(whole)
+
+
+def watched(data: bytes) -> None:
+    """A file that somebody writes to while it is read: all that it was, or an error of ours."""
+    path = scratch.write({"input": data}) / "input"
+    found, changed = b"", False
+    with Source(path).opener("input", len(data))() as file:
+        for step in data[:8]:
+            if step > 200:
+                with path.open("r+b") as other:
+                    other.truncate(len(data) - 1) if step & 1 else other.write(b"changed")
+                os.utime(path, ns=(step, step))  # as a clock that goes on would have it
+                changed = True
+            found += file.read(step)
+        with suppress(BadInput):
+            found += file.read()
+            assert found == data
+            assert not changed
 
 
 def manifest(data: bytes) -> None:
@@ -199,11 +248,16 @@ class _Pipe(io.BytesIO):
         return False
 
 
-def _or_none(parse: Callable[[], Json]) -> Json:
+def _or_refusal(parse: Callable[[], Json]) -> Json | BadInput:
     try:
         return parse()
-    except BadInput:
-        return None
+    except BadInput as refusal:
+        return refusal
+
+
+def _until_damaged(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    with suppress(gzipped.Damaged):
+        yield from blocks
 
 
 def _opened(opening: Callable[[], bytes]) -> bytes | None:

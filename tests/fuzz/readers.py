@@ -7,9 +7,17 @@ from functools import cache
 
 from tests.fuzz import scratch, sound
 from vault import formats
-from vault.errors import StrongroomError
-from vault.formats import vcon, vcon_envelope, vcon_keys
+from vault.errors import BadInput, StrongroomError
+from vault.formats import (
+    jsontext,
+    promptkit_variant,
+    vcon,
+    vcon_envelope,
+    vcon_keys,
+    voicemode_append,
+)
 from vault.formats.source import Source
+from vault.model import Json
 
 _SUFFIXES = {"voicemode": "jsonl", "webvtt": "vtt", "scenario": "json", "siprec": "txt"}
 
@@ -48,6 +56,39 @@ def one_bundle(data: bytes) -> None:
         chosen = "voicemode-events" if "events" in first else "voicemode"
     for reading in formats.read(scratch.write(files), chosen):
         sound.check(reading)
+
+
+def grown_log(data: bytes) -> None:
+    """A VoiceMode log, whatever was in it, and rows added to it: all of them are there."""
+    before, _, rows = data.partition(b"\n%%%\n")
+    place = scratch.write({"exchanges_2026-01-10.jsonl": before})
+    log, added = place / "exchanges_2026-01-10.jsonl", []
+    for row in rows.split(b"\n"):
+        value = jsontext.object_in(row)
+        with suppress(BadInput):
+            if value is not None and voicemode_append.append(place, value) == log:
+                added.append(value)
+    whole = log.read_bytes()
+    assert whole.startswith(before)
+    lines = [jsontext.object_in(line) or {} for line in whole[len(before) :].split(b"\n")]
+    found = [line for line in lines if line]
+    assert len(found) == len(added)
+    assert all(one.items() >= _present(row).items() for one, row in zip(found, added, strict=True))
+    for reading in formats.read(log, "voicemode") if added else ():
+        sound.check(reading)
+
+
+def variant(data: bytes) -> None:
+    """How a PromptKit file begins; the reader of what it is called answers or refuses."""
+    place = scratch.write({"input": data}) / "input"
+    if promptkit_variant.variant_of(data[:4096]) is not None:
+        for reading in formats.read(place, "promptkit"):
+            sound.check(reading)
+
+
+def _present(row: dict[str, Json]) -> dict[str, Json]:
+    """A row without the fields of VoiceMode's that say nothing."""
+    return {key: each for key, each in row.items() if each is not None}
 
 
 def vcon_with_keys(data: bytes) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests import recordings, records
 from tests.conftest import FIXTURES
-from tests.fuzz import scratch
+from tests.fuzz import scratch, spoken
 from tests.fuzz.readers import enveloped, key_pair
 from vault import formats, samples
 from vault.errors import BadInput
@@ -29,9 +29,10 @@ _TEXT = {".json", ".jsonl", ".vcon", ".vtt", ".srt", ".txt", ".xml", ".gz"}
 
 def files() -> list[bytes]:
     """Every small file there is that some reader may know, sound cut short."""
-    found = [path.read_bytes() for path in _paths() if path.suffix in _TEXT]
+    found = [_text(path) for path in _paths() if path.suffix in _TEXT]
     found = [data for data in found if len(data) <= _DOCUMENT_BYTES]
-    return [*found, *sounds(), *_written(), *_vendor_texts()]
+    made = [*spoken.realtime(), *spoken.enclosed(), *spoken.variants()]
+    return [*found, *sounds(), *_written(), *_vendor_texts(), *made]
 
 
 def with_name() -> list[bytes]:
@@ -57,7 +58,8 @@ def bundles() -> list[bytes]:
     made = [_bundle(root) for root in sorted(roots) if root.is_dir()]
     sidecar = {"call.wav": recordings.noise(0.02), "call.json": _SIDECAR}
     beside = {"c.json": _SIDECAR, "c.dual.wav": recordings.noise(0.02)}
-    made += [scratch.pack(sidecar), scratch.pack(beside)]
+    made += [scratch.pack(sidecar), scratch.pack(beside), *spoken.packed()[:-2]]
+    made += spoken.recordings()
     return [each for each in made if each and len(each) <= 2 * _DOCUMENT_BYTES]
 
 
@@ -124,7 +126,14 @@ def numbers() -> list[bytes]:
 def gzips() -> list[bytes]:
     """One member, two, one with a name, and one that is cut."""
     one = packing.compress(b"something said " * 20)
-    return [one, one + one, packing.compress(bytes(100_000)), one[:-5], one + b"rest"]
+    made = [one, one + one, packing.compress(bytes(100_000)), one[:-5], one + b"rest"]
+    return [*made, *spoken.packed()[-2:]]
+
+
+def unpacked() -> list[bytes]:
+    """The same behind the steps in which they are read."""
+    steps = (bytes(8), b"\x03\x10\xff\x02\x80\x09\x01\x64", b"\xff" * 8)
+    return [each + one for each in steps for one in gzips()]
 
 
 def manifests() -> list[bytes]:
@@ -162,6 +171,16 @@ def texts() -> list[bytes]:
     return [*(text.encode() for text in records.HOSTILE), b"CON.wav", b"\xed\xa0\x80", b"a" * 300]
 
 
+def watched() -> list[bytes]:
+    """Steps in which a file is read, some of which change it."""
+    return [b"\x10\x08\x01\x02\x03" * 9, b"\x04\xff\x08" + bytes(60), b"\x04\xc9" + bytes(60), b""]
+
+
+def folders() -> list[bytes]:
+    """Lone files, and the smaller folders."""
+    return [*files(), *(each for each in bundles() if len(each) < _DOCUMENT_BYTES)]
+
+
 def logs() -> list[bytes]:
     """Pieces of a log as they are appended."""
     return [b"one\nt\xffwo\n\xffthree", b"\n\n\xff\n", b"a\xffb\xffc\n"]
@@ -195,14 +214,19 @@ def _paths() -> Iterator[Path]:
         yield from sorted(path for path in root.rglob("*") if path.is_file())
 
 
+def _text(path: Path) -> bytes:
+    """A text; the sound in it cut short if it is a long one."""
+    data = path.read_bytes()
+    return spoken.shorter(data) if len(data) > _DOCUMENT_BYTES else data
+
+
 def _bundle(root: Path) -> bytes:
     """A folder as one input: its texts first, and the beginnings of what sounds."""
     found = {}
     paths = sorted((p for p in root.rglob("*") if p.is_file()), key=lambda p: p.suffix == ".wav")
     for path in paths[:10]:
-        data = path.read_bytes()
         name = path.relative_to(root).as_posix()
-        found[name] = data if path.suffix in _TEXT else data[:_SOUND_BYTES]
+        found[name] = _text(path) if path.suffix in _TEXT else path.read_bytes()[:_SOUND_BYTES]
     return scratch.pack(found)
 
 

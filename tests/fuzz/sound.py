@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from dataclasses import asdict, replace
 from datetime import UTC, timedelta
 
+from vault.errors import BadInput
+from vault.formats import jsontext, openai_realtime_sound
+from vault.formats.promptkit_inline import inline_sound
 from vault.formats.source import relative
+from vault.media import wav
 from vault.model import Original, Reading, Timeline
 from vault.replay.analysis import analyse
 from vault.replay.metrics import measure
@@ -24,6 +30,7 @@ def check(reading: Reading) -> None:
     _plain(reading)
     _times(reading)
     _files(reading)
+    _inside(reading)
     timeline = reading.timeline
     if len(timeline.segments) + len(timeline.events) <= _REPLAYED_LIMIT:
         _replayed(timeline, reading.duration_ns)
@@ -73,9 +80,52 @@ def _files(reading: Reading) -> None:
         assert segment.file is None or relative(segment.file) == segment.file
 
 
-def _opens(original: Original) -> None:
+def _opens(original: Original) -> bytes:
     with original.open() as stream:
-        assert len(stream.read()) == original.size_bytes, "size"
+        data = stream.read()
+    assert len(data) == original.size_bytes, "size"
+    return data
+
+
+def _inside(reading: Reading) -> None:
+    """What lies inside an original comes out, twice the same, and no other name is its own."""
+    found = reading.inside or inline_sound(reading, reading.originals)
+    if found is None:
+        return
+    try:
+        sounds = [(each.name, _opens(each)) for each in found()]
+        assert sounds == [(each.name, _opens(each)) for each in found()], "not the same again"
+    except BadInput as error:
+        raise AssertionError("nothing changed while it was read") from error
+    names = [name for name, _ in sounds]
+    assert len(names) == len(set(names)), "one name twice"
+    if reading.inside is not None:
+        assert not {each.name for each in reading.originals} & set(names), "a name of an original"
+    if reading.format == "openai-realtime":
+        _whole(reading, dict(sounds))
+
+
+def _whole(reading: Reading, sounds: dict[str, bytes]) -> None:
+    """All sound of a log is in a turn's recording, or it is said that some is not."""
+    heard = 0
+    for data in sounds.values():
+        header = wav.read_header(io.BytesIO(data), len(data))
+        assert not header.warnings
+        heard += header.data_bytes
+    assert {segment.file for segment in reading.timeline.segments} - {None} == set(sounds)
+    if all(warning.code != "inline-audio" for warning in reading.warnings):
+        (log,) = reading.originals
+        sent = sum(map(_sent, _opens(log).split(b"\n")))
+        assert 0 <= sent - heard <= len(sounds), "sound is lost"
+
+
+def _sent(line: bytes) -> int:
+    """How many bytes of sound a line holds, told in another way than the reader's."""
+    event = openai_realtime_sound.event_in(jsontext.object_in(line) or {})
+    kind = event.get("type")
+    key = openai_realtime_sound.PIECES.get(kind if isinstance(kind, str) else "", ("", ""))[1]
+    text = event.get(key)
+    return len(base64.b64decode(text, validate=True)) if isinstance(text, str) else 0
 
 
 def _replayed(timeline: Timeline, duration_ns: int | None) -> None:

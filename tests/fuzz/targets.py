@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.fuzz import commands, exports, parsers, readers, seeds
+from tests.fuzz import commands, exports, parsers, readers, seeds, spoken, stores
 from tests.fuzz.judge import Door
 
 
@@ -33,6 +33,12 @@ TARGETS: Mapping[str, Target] = {
     "flac": Target(parsers.flac_header, seeds.sounds, 256),
     "ends": Target(parsers.ends_of_streams, seeds.sounds, 8192),
     "gzip": Target(parsers.gzip, seeds.gzips),
+    "unpacked": Target(parsers.unpacked, seeds.unpacked),
+    "watched": Target(parsers.watched, seeds.watched, 512),
+    "variant": Target(readers.variant, spoken.variants),
+    "annotations": Target(exports.remarks, spoken.remarks, 8192),
+    "grown": Target(readers.grown_log, spoken.grown),
+    "store": Target(stores.answers, stores.seeds),
     "manifest": Target(parsers.manifest, seeds.manifests),
     "sealed": Target(parsers.sealed, parsers.sealed_seeds, 40_000),
     "record": Target(parsers.record, parsers.record_seeds, 128),
@@ -44,5 +50,7 @@ TARGETS: Mapping[str, Target] = {
     "command": Target(commands.line, seeds.commands, 512),
     "deposit": Target(commands.deposit, seeds.deposits, 65_536),
     "texts": Target(exports.texts, seeds.texts, 1024),
-    "exports": Target(exports.sessions, seeds.files, 32_768),
+    "exports": Target(exports.sessions, seeds.folders, 32_768),
+    "recordings": Target(exports.recordings, seeds.folders, 32_768),
+    "without": Target(exports.without, seeds.folders, 32_768),
 }
