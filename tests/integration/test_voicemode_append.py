@@ -52,6 +52,13 @@ def row(text: str = "hello", **more: Any) -> dict[str, Any]:
     }
 
 
+def _nested(levels: int) -> list[Any]:
+    found: list[Any] = []
+    for _ in range(levels):
+        found = [found]
+    return found
+
+
 def writer(folder: Path, name: str, count: int, before: str = "") -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-c", before + WRITER, str(folder), name, str(count)],
@@ -129,14 +136,23 @@ def test_many_writers_at_once_lose_no_row(tmp_path: Path) -> None:
         {"conversation_id": 3},
         {"duration_ms": float("nan")},
         {"text": "x" * (16 << 20)},
+        {"conversation_id": ""},
+        {"metadata": {"count": 10**400}},
+        {"metadata": {"count": 10**5000}},
+        {"metadata": _nested(150)},
+        {"metadata": _nested(100_000)},
+        {"1": 1, 1: 1},
     ],
 )
-def test_what_voicemode_would_not_read_is_not_written(
-    tmp_path: Path, wrong: dict[str, Any]
-) -> None:
+def test_what_would_not_be_read_again_is_not_written(tmp_path: Path, wrong: dict[Any, Any]) -> None:
     with pytest.raises(BadInput):
-        append(tmp_path, row(**wrong))
+        append(tmp_path, row() | wrong)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_log_of_a_day_is_named_with_four_digits_of_its_year(tmp_path: Path) -> None:
+    path = append(tmp_path, row(timestamp="0970-01-10T23:30:00+00:00"))
+    assert path.name == "exchanges_0970-01-10.jsonl"
 
 
 def test_a_log_that_is_a_link_is_not_written(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ from datetime import datetime
 from pathlib import Path
 
 from vault.errors import BackendError, BadInput
+from vault.formats.jsontext import object_in
 from vault.formats.loglines import LINE_BYTES_LIMIT
+from vault.formats.voicemode_rows import belongs_to
 from vault.formats.voicemode_write import ALWAYS, ORDER, VERSION, dump
 from vault.model import Json
 
@@ -25,8 +27,8 @@ def append(folder: str | os.PathLike[str], row: Mapping[str, Json]) -> Path:
 
     The line is one write under a lock. One that does not succeed is taken back, and a half line
     that somebody left who was killed is ended first, so that it costs that one row. Raises
-    `BadInput` for what VoiceMode's reader would not take, `BackendError` where nothing can be
-    written.
+    `BadInput` for what VoiceMode's reader or ours would not take, `BackendError` where nothing
+    can be written.
     """
     line, day = _line(row)
     path = Path(folder) / f"exchanges_{day}.jsonl"
@@ -53,9 +55,13 @@ def _line(row: Mapping[str, Json]) -> tuple[bytes, str]:
         line = dump(ordered | {key: each for key, each in made.items() if key not in ORDER})
     except ValueError:
         raise BadInput("An exchange needs an ISO 8601 timestamp, and no NaN.") from None
+    except RecursionError:
+        raise BadInput("An exchange is nested too deep.") from None
     if at.tzinfo is None or made["type"] not in {"stt", "tts"} or len(line) > LINE_BYTES_LIMIT:
         raise BadInput("An exchange is stt or tts, with an offset from UTC, and at most 16 MiB.")
-    return line, f"{at:%Y-%m-%d}"
+    if belongs_to(object_in(line) or {}) is None:
+        raise BadInput("An exchange names its conversation, in JSON that can be read again.")
+    return line, at.date().isoformat()
 
 
 def _locked(path: Path) -> int:
