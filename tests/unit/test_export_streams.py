@@ -20,8 +20,10 @@ from vault.errors import BackendError, IntegrityError, UsageError
 from vault.export import reports, zipstream
 from vault.export.record import Record
 from vault.export.waiting import BLOCK_BYTES, Waiting
-from vault.export.writers import WRITERS, Whole
+from vault.export.writers import WRITERS, Each, Whole
 from vault.export.zipstream import ZipStream
+from vault.formats.blocks import Blocks
+from vault.model import Kind, Original
 
 STREAMS = ("json", "jsonl", "csv", "xml", "html", "txt")
 
@@ -175,3 +177,27 @@ def test_where_nothing_can_wait_that_is_said(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     with Waiting() as waiting, pytest.raises(BackendError, match="temporary files"):
         waiting.add(bytes(BLOCK_BYTES))
+
+
+@pytest.mark.parametrize("mebibytes", [1, 100])
+def test_annotations_that_came_are_looked_through_in_little_memory(mebibytes: int) -> None:
+    line = b'{"annotation":{"id":"a1"}}\n'
+    made = [line, b" " * (mebibytes << 20), b"\n", line]
+
+    def opened() -> io.BufferedReader:
+        return io.BufferedReader(Blocks(io.BytesIO(), iter(made)))
+
+    name, size = "annotations/s.annotations.jsonl", sum(map(len, made))
+    came = Original(name, Kind.TRANSCRIPT, "application/x-ndjson", size, opened)
+    plain = records.record()
+    session = replace(plain.session, format="promptkit", external_id="s", originals=[came])
+    writer, record = WRITERS["promptkit"], replace(plain, session=session)
+    assert isinstance(writer, Each)
+    tracemalloc.start()
+    try:
+        ((beside, _),) = writer.beside(record, records.order())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert beside == name
+    assert peak < 50 << 20

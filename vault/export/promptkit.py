@@ -11,7 +11,7 @@ from itertools import chain
 from vault.export.record import Order, Record, blocks
 from vault.export.turns import samples, turns
 from vault.export.unsaid import endless, said_here
-from vault.formats import promptkit_annotations, promptkit_writer
+from vault.formats import loglines, promptkit_annotations, promptkit_writer
 from vault.formats.fields import Notes
 from vault.formats.promptkit_events import is_safe_id
 from vault.formats.promptkit_retold import Blob, numbers
@@ -104,7 +104,8 @@ def _is_known(annotation: Annotation) -> bool:
 def _ids(came: Original) -> dict[str, bool]:
     """The annotations in the file that came, and whether it says that they are deleted."""
     with came.open() as stream:
-        found = promptkit_annotations.read(stream, came.name, None, Notes())
+        rows = (row or b"?" for _, row in loglines.lines(stream))
+        found = promptkit_annotations.read(rows, came.name, None, Notes())
     return {each.id: each.deleted for each in found}
 
 
