@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from tests import promptkit as made
+from tests import records
 from tests.unit.test_formats_promptkit import REAL, SESSIONS, real, variants
+from vault.export import promptkit
 from vault.formats import instants, promptkit_annotations
 from vault.formats.promptkit_retold import Blob
 from vault.formats.promptkit_writer import Options, write_json, write_lines
@@ -196,6 +198,19 @@ def test_what_is_written_is_read_as_the_same(tmp_path: Path) -> None:
     assert (turn.role, turn.start_ns, turn.end_ns, turn.text) == ("user", 7, 10**9 + 7, "Hi")
     assert (again.external_id, again.started_at) == ("s1", started_at)
     assert again.duration_ns == 2 * 10**9
+
+
+def test_a_blob_that_has_the_name_of_annotations_goes_where_blobs_go() -> None:
+    line = b'{"annotation":{"id":"a1"}}\n'
+    came = {
+        "annotations/s.annotations.jsonl": line,
+        "blobs/s/x.annotations.jsonl": b"no annotation",
+    }
+    plain = records.record()
+    originals = [records.original(name, content) for name, content in came.items()]
+    session = replace(plain.session, format="promptkit", external_id="s", originals=originals)
+    beside = promptkit.media(replace(plain, session=session), records.order())
+    assert {name: b"".join(blocks) for name, blocks in beside} == came
 
 
 @real

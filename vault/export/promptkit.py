@@ -51,7 +51,7 @@ def media(record: Record, order: Order) -> Iterator[tuple[str, Iterator[bytes]]]
             continue
         if not order.verbatim:
             order.left("originals-left-out", "It cannot be anonymised.", record, name)
-        elif name.endswith(_LINES):
+        elif name.startswith(f"{_ANNOTATIONS}/"):
             came = original
         else:
             yield name, blocks(original)
