@@ -15,10 +15,12 @@ import typer.main
 from tests.fuzz import scratch, sound
 from vault import samples
 from vault.cli.app import run
+from vault.model import PrivacyLevel
 
 VERBS = ("list", "show", "replay", "annotate", "title", "tag")
 #: Every option that names a place, or an archive.
 _PLACES = ("--home", "--install", "-o", "--output")
+_LEVELS = [level.value for level in PrivacyLevel]
 #: Gathering the verbs takes most of the time of a short command, and is the same every time.
 _gathered = cache(typer.main.get_command)
 _KEPT: list[tempfile.TemporaryDirectory[str]] = []
@@ -38,12 +40,14 @@ def line(data: bytes) -> None:
 
 
 def deposit(data: bytes) -> None:
-    """A whole deposit, of a folder or of one file, and then what is said of it."""
+    """A whole deposit, of a folder or of one file, at any privacy level; what is said of it."""
     files = scratch.unpack(data) or {"input": data}
     place = scratch.write(files)
     home, _ = _home()
     path = place if len(files) > 1 else place / next(iter(files))
-    code, out, err = _run(["--home", str(home), "--json", "deposit", "--no-wait", str(path)])
+    level = _LEVELS[len(data) % len(_LEVELS)]
+    asked = ["deposit", "--no-wait", "--privacy-level", level, str(path)]
+    code, out, err = _run(["--home", str(home), "--json", *asked])
     assert code in {0, 4, 7}, err
     for session in json.loads(out)["sessions"] if out else ():
         code, out, err = _run(["--home", str(home), "--json", "show", session["id"]])
