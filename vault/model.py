@@ -96,7 +96,7 @@ _KEPT: dict[PrivacyLevel, frozenset[Kind]] = {
 
 
 @dataclass(init=False, repr=False, eq=False, match_args=False)
-class Warn(msgspec.Struct, frozen=True):
+class Warn(msgspec.Struct, frozen=True, gc=False):
     """Something about a session that a reader should know and that did not stop it.
 
     `code` is stable and in kebab-case, `file` a name inside the session's own bundle.
@@ -108,7 +108,7 @@ class Warn(msgspec.Struct, frozen=True):
 
 
 @dataclass(init=False, repr=False, eq=False, match_args=False)
-class Participant(msgspec.Struct, frozen=True):
+class Participant(msgspec.Struct, frozen=True, gc=False):
     """Someone who spoke: `role` is user, agent or system.
 
     `data` is whatever else the source says of them, under its own names.
@@ -120,7 +120,7 @@ class Participant(msgspec.Struct, frozen=True):
 
 
 @dataclass(init=False, repr=False, eq=False, match_args=False)
-class Segment(msgspec.Struct, frozen=True):
+class Segment(msgspec.Struct, frozen=True, gc=False):
     """One turn of one speaker.
 
     `start_ns` and `end_ns` are the source's transport times; `decoded_ns` is the length
@@ -141,7 +141,7 @@ class Segment(msgspec.Struct, frozen=True):
 
 
 @dataclass(init=False, repr=False, eq=False, match_args=False)
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One entry of the timeline; `type` and `data` are the source's own."""
 
     seq: int

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 
 from vault.formats.fields import Fields, note_repeated
 from vault.formats.rows import Number, Rows, Shape, Text, Value
-from vault.formats.single import MS, Told, epoch, left, rest, turn
+from vault.formats.single import MS, Told, epoch, rest, turns
 from vault.model import Event, Json, Participant, Segment
 
 NAME = "contact-lens"
@@ -75,16 +75,17 @@ class _Turn(Shape, rename="pascal"):
 
 def _segments(document: Fields, participants: dict[str, Participant]) -> list[Segment]:
     rows = Rows(document, "Transcript", _Turn)
-    segments: list[Segment] = []
-    spans = zip(rows.ns("begin_offset_millis", MS), rows.ns("end_offset_millis", MS), strict=True)
-    for item, told, (start, end) in zip(rows.items, rows.shapes, spans, strict=True):
-        speaker = told.participant_id
-        known = participants.get(speaker or "")
-        role = known.role if known else ROLES.get((speaker or "").lower(), "system")
-        who, at = (role, speaker), len(segments)
-        segments.append(turn(who, start, end, told.content, left(item, "Content"), index=at))
+    starts, ends = rows.ns("begin_offset_millis", MS), rows.ns("end_offset_millis", MS)
     note_repeated([told.id for told in rows.shapes], document.notes)
-    return segments
+    known = {name: (who.role, name) for name, who in participants.items()}
+    said = [(told.participant_id, told.content) for told in rows.shapes]
+    who = [known.get(name or "") or _unlisted(name) for name, _ in said]
+    return turns(who, starts, ends, [text for _, text in said], rows.rest("Content"))
+
+
+def _unlisted(name: str | None) -> tuple[str, str | None]:
+    """Who speaks a turn whose participant is not among those listed."""
+    return ROLES.get((name or "").lower(), "system"), name
 
 
 def _events(document: Fields, measured: Fields) -> list[Event]:

@@ -16,10 +16,13 @@ Source: elevenlabs.io documentation, post-call webhooks.
 
 from __future__ import annotations
 
+from itertools import compress
+
 from vault.formats import enclosed
-from vault.formats.fields import KNOWN_ROLES, Fields
+from vault.formats.fields import Fields
 from vault.formats.rows import Flag, Number, Rows, Shape, Text, Value, Word
-from vault.formats.single import Told, rest, unplaced
+from vault.formats.single import Told, rest, turns, unplaced
+from vault.formats.times import carried
 from vault.model import Event, Json, Kind, Segment
 
 NAME = "elevenlabs"
@@ -27,8 +30,7 @@ SIGNS = (b'"agent_id"', b'"conversation_id"')
 TRANSCRIPT, AUDIO = "post_call_transcription", "post_call_audio"
 #: Lists inside a turn that are things done, not said.
 _DONE = ("tool_calls", "tool_results")
-#: What of a turn is in its segment or an event.
-_TAKEN = frozenset({"message", "role", "conversation_turn_metrics", *_DONE})
+_METRICS = "conversation_turn_metrics"
 
 
 def claims(document: dict[str, Json]) -> bool:
@@ -91,26 +93,22 @@ class _Turn(Shape):
 
 def _turns(data: Fields) -> tuple[list[Segment], list[Event]]:
     """What was said; tools and turn metrics are events at the time of their turn."""
-    segments: list[Segment] = []
     events: list[Event] = []
     rows = Rows(data, "transcript", _Turn)
-    start = 0
-    listed = zip(rows.items, rows.shapes, rows.ns("time_in_call_secs"), strict=True)
-    for n, (item, told, stated) in enumerate(listed):
-        start = start if stated is None else stated
+    starts = carried(rows.ns("time_in_call_secs"))
+    for n, (told, start) in enumerate(zip(rows.shapes, starts, strict=True)):
         if told.tool_calls is not None or told.tool_results is not None:
             for kind in _DONE:
                 for _, one in rows.fields(n).objects(kind) or ():
                     events.append(Event(len(events), kind, start, one.value))
-        measured = told.conversation_turn_metrics
-        if measured and type(measured) is not dict:
-            measured = rows.fields(n).object("conversation_turn_metrics").value
-        if measured:
-            events.append(Event(len(events), "conversation_turn_metrics", start, measured))
-        if told.message is not None:
-            role, label = KNOWN_ROLES.get(told.role or "") or rows.fields(n).role("role")
-            # What is left is copied: of the fields that a turn has, most say nothing.
-            more = {k: v for k, v in item.items() if v is not None and k not in _TAKEN}
-            at, cut = (start, start, None), told.interrupted is True
-            segments.append(Segment(len(segments), role, label, *at, told.message, cut, None, more))
-    return segments, events
+                rows.items[n].pop(kind, None)
+        if told.conversation_turn_metrics is not None:
+            measured = rows.fields(n).object(_METRICS).value
+            if measured:
+                events.append(Event(len(events), _METRICS, start, measured))
+            del rows.items[n][_METRICS]
+    wanted = [told.message is not None for told in rows.shapes]
+    said, at = rows.only(wanted), list(compress(starts, wanted))
+    texts = [told.message for told in said.shapes]
+    cut = [told.interrupted is True for told in said.shapes]
+    return turns(said.roles("role"), at, at, texts, said.rest("message", "role"), cut=cut), events

@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vault.formats.fields import Fields
-from vault.formats.single import MS, Clock, Told, left, rest, role, turn
+from vault.formats.rows import left
+from vault.formats.single import MS, Clock, Told, rest, role, turn
 from vault.model import Event, Json, Participant, Segment
 
 NAME = "genesys"

@@ -12,9 +12,10 @@ Source: `livekit.agents.voice.report.SessionReport.to_dict` of livekit-agents 1.
 
 from __future__ import annotations
 
-from vault.formats.fields import KNOWN_ROLES, Fields, note_repeated
-from vault.formats.rows import Flag, Number, Rows, Shape, Text, Value, Word
-from vault.formats.single import MS, Clock, Told, left, rest, turn, unplaced
+from vault.formats.fields import Fields, note_repeated
+from vault.formats.rows import Flag, Number, Rows, Shape, Text, Value, Word, left
+from vault.formats.single import MS, Clock, Told, rest, turns, unplaced
+from vault.formats.times import carried
 from vault.model import Event, Json, Segment
 
 NAME = "livekit"
@@ -76,11 +77,9 @@ def _events(document: Fields, clock: Clock) -> tuple[list[Event], dict[str, int]
     events: list[Event] = []
     added: dict[str, int] = {}
     rows = Rows(document, "events", _Happened)
-    offset = 0
-    listed = zip(rows.places, rows.items, rows.shapes, rows.epoch_ns("created_at"), strict=True)
-    for n, (place, item, told, at) in enumerate(listed):
-        stated = clock.at(at)
-        offset = offset if stated is None else stated
+    offsets = carried(clock.all_at(rows.epoch_ns("created_at")))
+    listed = zip(rows.places, rows.items, rows.shapes, offsets, strict=True)
+    for n, (place, item, told, offset) in enumerate(listed):
         data = left(item, "type")
         if told.type == ADDED:
             about = rows.fields(n).object("item").value
@@ -100,24 +99,27 @@ def _metrics(document: Fields, item: dict[str, Json]) -> Fields:
 
 def _segments(history: Fields, clock: Clock, added: dict[str, int]) -> list[Segment]:
     """The messages, with the times that their metrics state, else when they were made and added."""
-    rows = Rows(history, "items", _Item)
-    segments: list[Segment] = []
-    listed = zip(rows.items, rows.shapes, rows.epoch_ns("created_at"), strict=True)
-    for n, (item, told, created) in enumerate(listed):
-        if told.type != "message":
-            continue
-        start = end = None
+    everything = Rows(history, "items", _Item)
+    note_repeated([told.id for told in everything.shapes], history.notes)
+    rows = everything.only([told.type == "message" for told in everything.shapes])
+    starts = clock.all_at(rows.epoch_ns("created_at"))
+    ends = [added.get(told.id) if type(told.id) is str else None for told in rows.shapes]
+    for n, told in enumerate(rows.shapes):
         if told.metrics:
-            metrics = _metrics(history, item)
+            metrics = _metrics(history, rows.items[n])
             start = clock.at(metrics.epoch_ns("started_speaking_at"))
             end = clock.at(metrics.epoch_ns("stopped_speaking_at"))
-        start = clock.at(created) if start is None else start
-        end = added.get(told.id) if end is None and type(told.id) is str else end
-        said = told.content if type(told.content) is list else [told.content]
-        text = "\n".join([part for part in said if type(part) is str])
-        who = KNOWN_ROLES.get(told.role or "") or rows.fields(n).role("role")
-        cut, more, at = told.interrupted is True, left(item, "content", "role"), len(segments)
-        made = turn(who, start, end, text or None, more, truncated=cut, index=at)
-        segments.append(made)
-    note_repeated([told.id for told in rows.shapes], history.notes)
-    return segments
+            starts[n] = starts[n] if start is None else start
+            ends[n] = ends[n] if end is None else end
+    texts = [_text(told.content) for told in rows.shapes]
+    cut = [told.interrupted is True for told in rows.shapes]
+    who = rows.roles("role")
+    return turns(who, starts, ends, texts, rows.rest("content", "role"), cut=cut)
+
+
+def _text(content: Json) -> str | None:
+    """The words among what a message holds."""
+    if type(content) is str:
+        return content or None
+    parts = content if type(content) is list else ()
+    return "\n".join([part for part in parts if type(part) is str]) or None

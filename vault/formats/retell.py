@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from vault.formats.fields import Fields, Notes
-from vault.formats.rows import Rows, Shape, Text, Value
-from vault.formats.single import MS, Told, answered, left, rest, role, turn, unplaced
+from vault.formats.rows import Rows, Shape, Text, Value, left
+from vault.formats.single import MS, Told, answered, rest, role, turn, unplaced
 from vault.model import Event, Json, Segment
 
 NAME = "retell"

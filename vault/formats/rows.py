@@ -9,14 +9,23 @@ and with the same warnings.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
+from itertools import compress
 from operator import attrgetter
-from typing import Annotated, Any, Generic, TypeAlias, TypeVar
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar, cast
 
 import msgspec
 
-from vault.formats.fields import EPOCH_NS_LIMIT, INDEX_LIMIT, NS_LIMIT, Fields, Notes
+from vault.formats.fields import (
+    EPOCH_NS_LIMIT,
+    INDEX_LIMIT,
+    KNOWN_ROLES,
+    NS_LIMIT,
+    Fields,
+    Notes,
+)
 from vault.formats.times import SECOND_NS, all_exact_ns
-from vault.model import Event
+from vault.model import Event, Json
 
 Text: TypeAlias = str | None
 Flag: TypeAlias = bool | None
@@ -28,9 +37,13 @@ Index: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=INDEX_LIMIT)] | None
 Number: TypeAlias = int | float | None
 #: Anything, for the reader to look at.
 Value: TypeAlias = Any
+#: Who speaks: the role, and the source's own word for it where that is another.
+Who: TypeAlias = tuple[str, str | None]
+
+_KNOWN: Callable[[str | None], Who | None] = cast("dict[str | None, Who]", KNOWN_ROLES).get
 
 
-class Shape(msgspec.Struct):
+class Shape(msgspec.Struct, gc=False):
     """What a reader asks for of each object. `rename=` says how the source writes the names."""
 
 
@@ -54,7 +67,7 @@ class Rows(Generic[_S]):
     """
 
     def __init__(self, parent: Fields, key: str, shape: type[_S]) -> None:
-        self._key, self._notes = key, parent.notes
+        self._key, self._notes, self._shape = key, parent.notes, shape
         stated = parent.value.get(key)
         self.items: Sequence[Any] = stated if isinstance(stated, list) else ()
         self.places: Sequence[int] = range(len(self.items))
@@ -73,6 +86,39 @@ class Rows(Generic[_S]):
         """The nth, to be asked for what its shape does not say."""
         return Fields(self.items[n], self._key, self._notes, self.places[n])
 
+    def only(self, wanted: Sequence[bool]) -> Rows[_S]:
+        """Those of them, as rows of their own."""
+        if all(wanted):
+            return self
+        made = copy(self)
+        made.items = list(compress(self.items, wanted))
+        made.places = list(compress(self.places, wanted))
+        made.shapes = list(compress(self.shapes, wanted))
+        return made
+
+    def roles(self, name: str) -> list[Who]:
+        """Who speaks, by the word of that name as `Fields.role` reads it."""
+        found = list(map(_KNOWN, map(attrgetter(name), self.shapes)))
+        if None not in found:
+            return cast("list[Who]", found)
+        written = _written(self._shape, name)
+        return [who or self.fields(n).role(written) for n, who in enumerate(found)]
+
+    def rest(self, *taken: str) -> list[dict[str, Json]]:
+        """What each says besides, see `left`; a field at a time, which is a third faster."""
+        for key in taken:
+            for item in self.items:
+                if key in item:
+                    del item[key]
+        if not self.items:
+            return []
+        # What is null in the first is in most, and need not be looked for.
+        for key in [key for key, value in self.items[0].items() if value is None]:
+            for item in self.items:
+                if key in item and item[key] is None:
+                    del item[key]
+        return [left(item) if None in item.values() else item for item in self.items]
+
     def ns(self, name: str, unit_ns: int = SECOND_NS) -> list[int | None]:
         """The times of that name, as `Fields.ns` reads them."""
         return self._times(name, unit_ns, NS_LIMIT, Fields.ns)
@@ -89,8 +135,17 @@ class Rows(Generic[_S]):
         if None in found:
             for n, value in enumerate(values):
                 if found[n] is None and value is not None:
-                    wrong(self.fields(n), _written(type(self.shapes[n]), name), unit_ns=unit_ns)
+                    wrong(self.fields(n), _written(self._shape, name), unit_ns=unit_ns)
         return found
+
+
+def left(item: dict[str, Json], *taken: str) -> dict[str, Json]:
+    """What an object says besides, without what is null: taken apart and not copied, as a rule."""
+    for key in taken:
+        item.pop(key, None)
+    if None in item.values():
+        return {k: v for k, v in item.items() if v is not None}
+    return item
 
 
 def shaped(item: Fields, shape: type[_S]) -> _S:

@@ -12,7 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import count, repeat
+from operator import attrgetter, eq
 from pathlib import PurePosixPath
+from typing import cast
 
 from vault.errors import BadInput
 from vault.formats import content, enclosed
@@ -115,8 +118,14 @@ def reading(source: Source, name: str, told: Told, notes: Notes) -> Reading:
     )
 
 
-def _numbered(segments: Sequence[Segment]) -> Iterator[Segment]:
+def _numbered(segments: Sequence[Segment]) -> Iterable[Segment]:
     """The segments with their places in the list as their indices."""
+    if all(map(eq, map(attrgetter("index"), segments), count())):
+        return segments
+    return _renumbered(segments)
+
+
+def _renumbered(segments: Sequence[Segment]) -> Iterator[Segment]:
     for n, s in enumerate(segments):
         if s.index == n:
             yield s
@@ -192,6 +201,14 @@ class Clock:
         self._notes.add("bad-time", "A time is a year after the session began; left out.")
         return None
 
+    def all_at(self, epochs_ns: Sequence[int | None]) -> list[int | None]:
+        """The offset of each instant."""
+        known = [] if None in epochs_ns else cast("Sequence[int]", epochs_ns)
+        zero = self.zero_ns
+        if zero is None or not known or min(known) < zero or max(known) - zero > NS_LIMIT:
+            return [self.at(epoch_ns) for epoch_ns in epochs_ns]
+        return [epoch_ns - zero for epoch_ns in known]
+
 
 def role(fields: Fields, key: str, own: Mapping[str, str]) -> tuple[str, str | None]:
     """Who speaks, by the vendor's `own` words first; (role, the vendor's word if another)."""
@@ -205,15 +222,6 @@ def role(fields: Fields, key: str, own: Mapping[str, str]) -> tuple[str, str | N
 def rest(fields: Fields, *without: str) -> dict[str, Json]:
     """All fields but those, and but those that say nothing."""
     return {k: v for k, v in fields.value.items() if k not in without and v is not None}
-
-
-def left(data: dict[str, Json], *taken: str) -> dict[str, Json]:
-    """The same of an object that is taken apart, for lists of thousands: it is not copied."""
-    for key in taken:
-        data.pop(key, None)
-    if None in data.values():
-        return {k: v for k, v in data.items() if v is not None}
-    return data
 
 
 def turn(
@@ -230,6 +238,34 @@ def turn(
     start = start_ns or 0
     end = start if end_ns is None or end_ns < start else end_ns
     return Segment(index, who[0], who[1], start, end, None, text, truncated, None, data)
+
+
+def turns(
+    who: Iterable[tuple[str, str | None]],
+    starts_ns: Iterable[int | None],
+    ends_ns: Iterable[int | None],
+    texts: Iterable[str | None],
+    data: Iterable[Mapping[str, Json]],
+    *,
+    cut: Iterable[bool] = repeat(False),
+) -> list[Segment]:
+    """The same for lists of thousands, of which each argument is a column."""
+    columns = enumerate(zip(who, starts_ns, ends_ns, texts, data, cut, strict=False))
+    return [
+        Segment(
+            n,
+            role,
+            speaker,
+            start or 0,
+            end if end is not None and end > (start or 0) else start or 0,
+            None,
+            text,
+            truncated,
+            None,
+            more,
+        )
+        for n, ((role, speaker), start, end, text, more, truncated) in columns
+    ]
 
 
 def unplaced(segments: Sequence[Segment], notes: Notes) -> Sequence[Segment]:

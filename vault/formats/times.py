@@ -80,6 +80,15 @@ def all_exact_ns(
     return made
 
 
+def carried(times_ns: Sequence[int | None], first_ns: int = 0) -> list[int]:
+    """The same; where there is none it is that of the one before."""
+    made = []
+    for time_ns in times_ns:
+        first_ns = first_ns if time_ns is None else time_ns
+        made.append(first_ns)
+    return made
+
+
 def _bounded(value: float | None, unit_ns: int, limit_ns: int) -> int | None:
     if value is None or not 0 <= value <= limit_ns // unit_ns:
         return None

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from vault.formats.fields import Fields
-from vault.formats.rows import Number, Rows, Shape, Text, Value
-from vault.formats.single import MS, Clock, Told, answered, epoch, left, rest, turn, unplaced
+from vault.formats.rows import Number, Rows, Shape, Text, Value, left
+from vault.formats.single import MS, Clock, Told, answered, epoch, rest, turn, unplaced
 from vault.model import Event, Json, Segment
 
 NAME = "vapi"

@@ -21,10 +21,11 @@ from dataclasses import dataclass, replace
 
 from vault.errors import BadInput
 from vault.formats import content, gzipped, jsontext
-from vault.formats.fields import KNOWN_ROLES, Fields, Notes, end_of, note_repeated, speakers
+from vault.formats.fields import Fields, Notes, end_of, note_repeated, speakers
 from vault.formats.rows import Number, Rows, Shape, Text, Value, Word
-from vault.formats.single import SECOND, Clock, epoch, instant, left, rest, turn
+from vault.formats.single import SECOND, Clock, epoch, instant, rest, turns
 from vault.formats.source import JSON_BYTES_LIMIT, Source
+from vault.formats.times import carried
 from vault.formats.voice_agents_audio import Sound, hear
 from vault.formats.voice_agents_consent import consent_of
 from vault.model import Json, Kind, Original, PrivacyLevel, Reading, Segment, Timeline
@@ -255,13 +256,8 @@ def _placed(
                 "transcript-clock", "Its times are not the session's; counted from its first."
             )
     clock = Clock(zero, notes)
-    segments: list[Segment] = []
-    start = 0
-    for n, (item, said) in enumerate(zip(rows.items, rows.shapes, strict=True)):
-        begun, end = clock.at(starts[n]), clock.at(ends[n])
-        start = start if begun is None else begun
-        who = KNOWN_ROLES.get(said.speaker_id or "") or rows.fields(n).role("speaker_id")
-        more = left(item, "text", "speaker_id")
-        segments.append(turn(who, start, end, said.text, more, index=n))
+    begun, over = carried(clock.all_at(starts)), clock.all_at(ends)
     note_repeated([said.id for said in rows.shapes], notes)
-    return tuple(segments), zero
+    texts, who = [said.text for said in rows.shapes], rows.roles("speaker_id")
+    more = rows.rest("text", "speaker_id")
+    return tuple(turns(who, begun, over, texts, more)), zero

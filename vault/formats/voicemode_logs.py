@@ -17,6 +17,8 @@ _PEEK_BYTES = 1 << 16
 #: Where they lie in VoiceMode's own folder.
 _HOME = ("logs/conversations", "logs/events")
 _LOG_NAME = re.compile(r"(exchanges|voicemode_events)_[\d-]{8,10}\.jsonl(\.gz)?", re.ASCII)
+#: What every row has, and few lines of anything else.
+_NEEDED = b'"timestamp"'
 #: How a row begins that is longer than what is peeked at.
 _LONG_ROW = re.compile(
     rb'\s*\{("version": ?\d+, ?)?"timestamp": ?"[^"]{10,40}", ?"conversation_id": ?"[^"]+", ?"type"'
@@ -65,7 +67,7 @@ def peek(source: Source, name: str) -> str | None:
     if b'"conversation_id"' not in head and b'"event_type"' not in head:
         return None
     for line in head.split(b"\n"):
-        row = object_in(line)
+        row = object_in(line) if _NEEDED in line else None
         found = None if row is None else _format(row)
         if found is not None:
             return found
