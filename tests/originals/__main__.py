@@ -1,14 +1,14 @@
 """Have the original tools read what strongroom exports: `make originals`.
 
 Every packaged sample and, where there are any, every recording of other programs goes into an
-archive and comes out as a vCon, plain and signed, and as a VoiceMode log, all through the
-command line. Prints a table and what is wrong, and exits with 1 if anything is.
+archive and comes out as a vCon, plain and signed, as a VoiceMode log and, where there is a
+checkout of PromptKit, as its recording, all through the command line. Prints a table and what is
+wrong, and exits with 1 if anything is.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 from datetime import datetime
@@ -19,16 +19,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests import homes
-from tests.conftest import FIXTURES, ROOT
+from tests.conftest import FIXTURES
+from tests.originals import programs
 from tests.originals.compare import Verdict, log, vcon
-from tests.processes import environment
+from tests.originals.recordings import recording
 from tests.unit.test_formats_vcon_envelope import signer
 from vault import samples
-from vault.operations import conversations, records, retrieve, show
+from vault.operations import conversations, records, remarks, retrieve, show
 from vault.operations.room import Room
 from vault.replay.conversation_counts import count
-
-PYTHON = ROOT / ".venv" / "originals" / "bin" / "python"
 
 
 def main() -> int:
@@ -38,6 +37,7 @@ def main() -> int:
         home = homes.made(folder / "home")
         sessions = _deposited(home)
         verdicts = [*_vcons(home, folder, sessions), *_logs(home, folder, sessions)]
+        verdicts += _recordings(home, folder, sessions)
     print("| Written | Read by | Files | As ours | With its own limits | Wrong |")
     print("|---|---|--:|--:|--:|--:|")
     for verdict in verdicts:
@@ -77,7 +77,7 @@ def _vcons(home: homes.Home, folder: Path, sessions: dict[str, Any]) -> list[Ver
     verdicts = []
     sealed: set[str] = set()
     foreign = [s["path"] for s in sessions.values() if s["format"] == "vcon"]
-    came = _originally(folder, "read_vcon.py", "-", *foreign)
+    came = programs.python(folder, "read_vcon.py", "-", *foreign)
     for written, options in (
         ("vCon", ()),
         ("vCon, signed", ("--sign-with", key, "--certificate", certificate)),
@@ -87,7 +87,7 @@ def _vcons(home: homes.Home, folder: Path, sessions: dict[str, Any]) -> list[Ver
         files = {each: out / f"{each}.vcon" for each in sessions}
         if options:  # nobody signs what came encrypted and nobody here can open
             files = {each: path for each, path in files.items() if each not in sealed}
-        read = _originally(folder, "read_vcon.py", public, *files.values())
+        read = programs.python(folder, "read_vcon.py", public, *files.values())
         sealed = {each for each, path in files.items() if read[str(path)].get("sealed")}
         verdict = Verdict(written, "vcon 0.3.10")
         for each, path in files.items():
@@ -113,7 +113,7 @@ def _logs(home: homes.Home, folder: Path, sessions: dict[str, Any]) -> list[Verd
         (place / "logs" / "conversations").mkdir(parents=True)
         name = place / "logs" / "conversations" / f"exchanges_{day}.jsonl"
         name.write_bytes(written.read_bytes())
-    read = _originally(folder, "read_voicemode.py", *kept.values())
+    read = programs.python(folder, "read_voicemode.py", *kept.values())
     verdict = Verdict("VoiceMode log", "voice-mode 9.0.1")
     with home.room() as room:
         for each, place in kept.items():
@@ -124,21 +124,29 @@ def _logs(home: homes.Home, folder: Path, sessions: dict[str, Any]) -> list[Verd
     return [verdict]
 
 
-def _originally(folder: Path, program: str, *arguments: Path | str) -> dict[str, Any]:
-    """What a program of this folder prints in the environment of the original tools."""
-    command = [str(PYTHON), "-W", "ignore", str(Path(__file__).with_name(program))]
-    answer = subprocess.run(
-        [*command, *map(str, arguments)],
-        env=environment(folder),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if answer.returncode:
-        raise SystemExit(f"{program} ended with {answer.returncode}:\n{answer.stderr[-3000:]}")
-    read: dict[str, Any] = json.loads(answer.stdout)
-    return read
+def _recordings(home: homes.Home, folder: Path, sessions: dict[str, Any]) -> list[Verdict]:
+    """Every session as a PromptKit recording in both forms, with an annotation made here."""
+    program = programs.promptkit(folder)
+    if program is None:
+        return []
+    with home.room() as room:
+        noted = {
+            each: remarks.annotate(room, each, type="score", key="heard", value=0.5).id
+            for each in sessions
+        }
+    foreign = [s["path"] for s in sessions.values() if s["format"] == "promptkit"]
+    came, verdicts = programs.run(folder, [program], *foreign), []
+    for form, ending in (("promptkit", "json"), ("promptkit-jsonl", "jsonl")):
+        out = folder / form
+        home.run("export", "--all", "--format", form, "-o", out)
+        files = {each: out / each / f"{each}.{ending}" for each in sessions}
+        read = programs.run(folder, [program], *files.values())
+        verdict = Verdict(f"recording, {ending.upper()}", "PromptKit")
+        for each, path in files.items():
+            session, before = sessions[each], came.get(sessions[each]["path"])
+            verdict.take(session, recording(session, read[str(path)], before, noted[each]))
+        verdicts.append(verdict)
+    return verdicts
 
 
 if __name__ == "__main__":
