@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from functools import cache
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from tests.recordings import noise
 from vault.errors import BadInput
 from vault.media import ogg
+from vault.media.mix import decode
 from vault.media.transcode import renditions
 
 SECONDS = 90
@@ -75,6 +78,32 @@ def test_past_the_end_there_is_the_last_page() -> None:
     data = rendition()
     found = ogg.beginning(Reads(data), len(data), 3600 * SECOND, SECONDS * SECOND)
     assert found.start == pages(data)[-1].start
+
+
+@pytest.mark.parametrize("at_ms", [50, 200, 1500, 7300, 89_600])
+def test_what_is_decoded_from_there_on_begins_when_it_is_said(at_ms: int) -> None:
+    data = rendition()
+    found = ogg.beginning(Reads(data), len(data), at_ms * 1_000_000, SECONDS * SECOND)
+    rest = decoded(found.headers + data[found.start :])
+    early = (at_ms * 1_000_000 - found.at_ns) * 48 // 1_000_000
+    assert 80 * 48 <= early <= 1140 * 48 or found.at_ns == 0
+    heard = decoded(data)[at_ms * 48 :]
+    assert np.abs(heard - rest[early:]).max() <= 1
+
+
+def test_how_long_a_file_sounds_is_on_its_last_page() -> None:
+    data = rendition()
+    reads = Reads(data)
+    assert ogg.length_ns(reads, len(data)) == SECONDS * SECOND == len(decoded(data)) * SECOND / 48e3
+    assert reads.given <= 20_000
+    with pytest.raises(BadInput):
+        ogg.length_ns(Reads(data[:60]), 60)
+
+
+@cache
+def decoded(data: bytes) -> npt.NDArray[np.int32]:
+    """Its samples, at 48 kHz."""
+    return np.frombuffer(b"".join(decode(iter([data]), "opus", 48_000)), "<i2").astype(np.int32)
 
 
 def test_a_page_in_which_no_packet_ends_is_not_passed_over() -> None:

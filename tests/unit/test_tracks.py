@@ -69,6 +69,25 @@ def test_pieces_follow_one_another_or_wait_for_their_time() -> None:
     assert samples(found, sound, gaps=True) == sound * 2 + silence + sound
 
 
+@pytest.mark.parametrize("skip_ms", [0, 99, 100, 150, 200, 900, 1200, 1250, 1300, 2000])
+def test_what_is_skipped_is_not_fetched(skip_ms: int) -> None:
+    sound = bytes(range(160)) * 10  # 100 ms
+    found = track([(500, 100, "t"), (600, 100, "t"), (1700, 100, "t")])
+    fetched = 0
+
+    def fetch(*_: object) -> bytes:
+        nonlocal fetched
+        fetched += 1
+        return sound
+
+    sizes = {"blobs/s/a": len(sound)}
+    data = b"".join(wav(found, fetch, sizes, gaps=True, skip=skip_ms * 8))
+    assert data[44:] == samples(found, sound, gaps=True)[skip_ms * 16 :]
+    with wave.open(io.BytesIO(data)) as file:
+        assert file.getnframes() * 2 == len(data) - 44
+    assert fetched == sum(skip_ms < end for end in (100, 200, 1300))
+
+
 def test_jitter_leaves_no_hole_and_a_burst_is_played_out() -> None:
     sound = b"\x01\x02" * 800
     found = track([(0, 100, "t"), (130, 100, "t"), (131, 100, "t"), (132, 100, "t")])

@@ -116,7 +116,12 @@ def wrote(desk: Desk, files: Sequence[Mapping[str, Any]], more: Mapping[str, Any
     document = {"files": files, **more}
     lines = (f"{f['sha256'][:16]}  {size(f['bytes']):>9}  {f['name']}" for f in files)
     desk.answer(document, lines)
-    for warning in more.get("warnings", ()):
+    tell_warnings(desk, document)
+
+
+def tell_warnings(desk: Desk, document: Mapping[str, Any]) -> None:
+    """Say what was left out, if anything."""
+    for warning in document.get("warnings", ()):
         about = f" [{warning['file']}]" if "file" in warning else ""
         desk.say(f"warning: {warning['text']}{about}")
 

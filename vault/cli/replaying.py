@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vault.cli.choosing import MANY
-from vault.cli.desk import Desk, size
+from vault.cli.desk import Desk, size, tell_warnings
 from vault.cli.sessions import SESSION
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def replay(
         typer.Option("-o", "--output", help="A file for the sound from then on, Opus in Ogg."),
     ] = None,
     part: Annotated[
-        str | None, typer.Option(help="Whose sound, as in playback/full.wav.opus.")
+        str | None, typer.Option(help="One recording alone, as in playback/full.wav.opus.")
     ] = None,
 ) -> None:
     """Show the state of a session at an instant; with -o write what is heard from then on.
@@ -54,7 +54,9 @@ def replay(
     """
     from vault.errors import UsageError
     from vault.export import endings
+    from vault.formats.fields import Notes
     from vault.operations import retrieve
+    from vault.operations import show as documents
     from vault.operations.listen import heard
 
     start, stop = _ns("--at", at), None if until is None else _ns("--until", until)
@@ -78,8 +80,11 @@ def replay(
         if stop is not None or type:
             document["events"] = _listed(player(opened, start), start, stop, type)
         if output is not None:
-            document["files"] = [heard(opened, start, output, part)]
+            notes = Notes()
+            document["files"] = [heard(opened, start, output, part, notes)]
+            document["warnings"] = documents.warnings(notes.all())
     desk.answer(document, _moment_lines(document))
+    tell_warnings(desk, document)
 
 
 def player(opened: Opened, at_ns: int, until_ns: int | None = None) -> Player:

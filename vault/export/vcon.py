@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from vault.errors import BadInput, NotFound
-from vault.export import audio
+from vault.export import audio, takes
 from vault.export.record import Order, Record, blocks
 from vault.formats.content import MEDIA_TYPES
 from vault.formats.fields import Notes
@@ -126,7 +126,7 @@ def _sounds(record: Record, order: Order, limit: int) -> Iterator[Sound]:
         yield Sound(*shape, start_ns, one.decoded_ns)
     if recordings:
         return
-    if pieces := audio.pieced(record, order):
+    if pieces := takes.pieced(record, order):
         whole = _gathered("whole.wav", "audio/wav", audio.timeline(pieces, "wav"), limit)
     elif others := list(record.session.recordings()):
         whole = _decodable(max(others, key=lambda original: original.size_bytes), limit)

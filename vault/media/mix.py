@@ -16,8 +16,9 @@ from vault.media import flac, wav
 from vault.media.ffmpeg import AUDIO, Output, media, pcm, run
 from vault.media.process import Limits
 from vault.media.sources import Source
+from vault.media.transcode import OPUS, OPUS_BITS_PER_SECOND
 
-#: What `encode` writes.
+#: What an export is written in; `encode` writes what is played here too, Opus in Ogg.
 CONTAINERS = ("wav", "mp3", "ogg", "flac")
 #: A timeline longer than this is a lie of its offsets.
 LONGEST_NS = 7 * 86_400 * 1_000_000_000
@@ -28,6 +29,7 @@ _CODERS = {
     "mp3": ("-c:a", "libmp3lame", "-q:a", "3", "-f", "mp3"),
     "ogg": ("-c:a", "libvorbis", "-q:a", "4", "-f", "ogg"),
     "flac": ("-c:a", "flac", "-f", "flac"),
+    "opus": (*OPUS, "-b:a", str(OPUS_BITS_PER_SECOND)),
 }
 
 
@@ -120,12 +122,12 @@ def encode(
 ) -> Iterator[bytes]:
     """A whole file of `frames` frames of s16le, every header right although it is streamed.
 
-    wav is written here; flac (through a patched STREAMINFO) and ogg (Vorbis) stream through
+    wav is written here; flac (through a patched STREAMINFO), ogg (Vorbis) and opus stream through
     ffmpeg; mp3 is gathered in memory, about 30 MB an hour, because its header counts frames.
 
     Raises `UsageError` for another container, `BadInput` when `samples` are not `frames`.
     """
-    if container not in CONTAINERS:
+    if container not in {*CONTAINERS, *_CODERS}:
         raise UsageError(f"Audio is exported as one of: {', '.join(CONTAINERS)}.")
     exact = _exactly(samples, frames * channels * 2)
     if container == "wav":

@@ -38,10 +38,15 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """`headers`, which a decoder needs first, and the place in the file to go on from."""
+    """`headers`, which a decoder needs first, and the place in the file to go on from.
+
+    `at_ns` is the instant of the first sample that a decoder gives of the two together. A page of
+    ours begins with a packet; where one does not, the first is up to 60 ms later than that.
+    """
 
     headers: bytes
     start: int
+    at_ns: int
 
 
 def beginning(read: Read, size_bytes: int, at_ns: int, duration_ns: int) -> Beginning:
@@ -71,12 +76,32 @@ def beginning(read: Read, size_bytes: int, at_ns: int, duration_ns: int) -> Begi
         if before:
             low, low_at = before[-1].stop, before[-1].ends_at
         if after and (before or guess == low):
-            return Beginning(headers, low)
+            return Beginning(headers, low, _ns(low_at))
         if after:
             high, high_at = after[0].start, after[0].ends_at
         if low >= size_bytes:
-            return Beginning(headers, pages[-1].start)
-    return Beginning(headers, min(low, high))
+            last_at = pages[-2].ends_at if len(pages) > 1 else low_at
+            return Beginning(headers, pages[-1].start, _ns(last_at))
+    return Beginning(headers, min(low, high), _ns(low_at))
+
+
+def length_ns(read: Read, size_bytes: int) -> int:
+    """How long an Opus file in Ogg sounds, by its last page.
+
+    Raises `BadInput` for what is no Opus in Ogg.
+    """
+    _, pre_skip = _headers(read, size_bytes)
+    look = _LOOK_BYTES
+    while look < 4 * _PAGE_LIMIT:
+        start = max(0, size_bytes - look)
+        for page in reversed(list(_pages(read(start, size_bytes), start))):
+            return _ns(max(0, page.ends_at - pre_skip))
+        look *= 2
+    raise BadInput("This is no Opus in Ogg.")
+
+
+def _ns(samples: int) -> int:
+    return samples * 10**9 // RATE
 
 
 def _headers(read: Read, size_bytes: int) -> tuple[bytes, int]:

@@ -20,6 +20,7 @@ from vault.media.sources import Source, blocks_of, held, real_file
 #: The most channels that FLAC has room for.
 MAX_CHANNELS = 8
 OPUS_BITS_PER_SECOND = 32_000
+OPUS = ("-ar", "48000", "-c:a", "libopus", "-application", "voip", "-f", "ogg")
 #: How much of a stream's beginning is kept to learn its shape.
 HEAD_BYTES = 1 << 20
 #: The size of a file whose end nobody has seen.
@@ -98,10 +99,9 @@ def _outputs(shape: Shape) -> list[Output]:
     mixed = "+".join(f"c{channel}" for channel in range(shape.channels))
     down = ("-af", f"pan=mono|c0<{mixed}") if shape.channels > 2 else ()
     voices = min(shape.channels, 2) if not down else 1
-    opus = ("-ar", "48000", "-c:a", "libopus", "-application", "voip", "-f", "ogg")
     depth = () if shape.codec.startswith(_LOSSLESS) else ("-sample_fmt", "s16")
     return [
-        Output((*AUDIO, *down, *opus, "-b:a", str(OPUS_BITS_PER_SECOND * voices))),
+        Output((*AUDIO, *down, *OPUS, "-b:a", str(OPUS_BITS_PER_SECOND * voices))),
         Output((*AUDIO, "-c:a", "flac", *depth, "-f", "flac")),
         Output((*AUDIO, "-c:a", "pcm_s16le", "-f", "s16le")),
     ]

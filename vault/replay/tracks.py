@@ -135,24 +135,36 @@ def frames(track: Track, sizes: Mapping[str, int], *, gaps: bool = False) -> int
 
 
 def wav(
-    track: Track, fetch: Fetch, sizes: Mapping[str, int], *, gaps: bool = False
+    track: Track,
+    fetch: Fetch,
+    sizes: Mapping[str, int],
+    *,
+    gaps: bool = False,
+    skip: int = 0,
 ) -> Iterator[bytes]:
-    """The track as a WAV file that begins with its first chunk.
+    """The track as a WAV file that begins with its first chunk, or `skip` frames later.
 
     The chunks follow one another; with `gaps` each waits for its own time, in silence. One that
-    came before the one before it had ended waits for that, as it did when it was played.
+    came before the one before it had ended waits for that, as it did when it was played. What is
+    skipped is not fetched, but for the chunk in which it ends.
     Raises `BadInput` for a track that is not raw samples, and what `samples` raises.
     """
     if not is_raw(track):
         raise BadInput(f"The track {track.name} holds no raw samples.")
     total = frames(track, sizes, gaps=gaps)
     tag, silent = _coded(track)
-    yield wave.write_header(track.rate, track.channels, track.bits, total, tag)
-    for silence, _, chunk in _laid(track, sizes, gaps=gaps):
-        for done in range(0, silence, _SILENCE_FRAMES):
+    yield wave.write_header(track.rate, track.channels, track.bits, max(0, total - skip), tag)
+    for silence, sound, chunk in _laid(track, sizes, gaps=gaps):
+        passed = min(skip, silence)
+        for done in range(passed, silence, _SILENCE_FRAMES):
             yield silent * (min(_SILENCE_FRAMES, silence - done) * track.frame_bytes)
-        sound = chunk_bytes(chunk, fetch, sizes) or b""
-        yield sound[: len(sound) // track.frame_bytes * track.frame_bytes]
+        skip -= passed
+        if skip < max(1, sound):
+            held = chunk_bytes(chunk, fetch, sizes) or b""
+            yield held[
+                skip * track.frame_bytes : len(held) // track.frame_bytes * track.frame_bytes
+            ]
+        skip -= min(skip, sound)
 
 
 def _coded(track: Track) -> tuple[int, bytes]:
