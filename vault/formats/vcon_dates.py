@@ -44,10 +44,18 @@ def all_instants(rows: Rows[Any], key: str) -> list[int | None]:
     except (msgspec.ValidationError, UnicodeEncodeError):
         dates = [None] * len(texts)
     found = [None if at is None else instants.from_datetime(at) for at in dates]
+    known = [at for at in found if at is not None]
+    longest = max(map(len, filter(None, texts)), default=0)
+    if len(known) == len(texts) and longest <= _SEVENTH.start and _are_possible(known):
+        return found
     for n, (text, at) in enumerate(zip(texts, found, strict=True)):
         if text and (at is None or not 0 <= at < instants.LATE_NS or text[_SEVENTH].isdigit()):
             found[n] = instant(rows.fields(n), key)
     return found
+
+
+def _are_possible(found: Sequence[int]) -> bool:
+    return 0 <= min(found, default=0) <= max(found, default=0) < instants.LATE_NS
 
 
 def _loose(item: Fields, key: str, text: str) -> int | None:

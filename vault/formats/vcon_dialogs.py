@@ -22,6 +22,9 @@ from vault.formats.vcon_party import indices
 #: Where sound lies inside: the name that it goes by and, where that can be told, its length (ns).
 Inside = Mapping[int, tuple[str, int | None]]
 
+#: What a text as it stands says of itself, if it says anything.
+_PLAIN_ENCODINGS, _PLAIN_TYPES = (None, "none"), (None, "text/plain")
+
 
 class Said(Shape):
     """What is asked of every dialog."""
@@ -43,8 +46,8 @@ class Said(Shape):
         return (
             self.type == "text"
             and type(self.body) is str
-            and (self.encoding is None or self.encoding == "none")
-            and (self.mediatype is None or self.mediatype == "text/plain")
+            and self.encoding in _PLAIN_ENCODINGS
+            and self.mediatype in _PLAIN_TYPES
             and self.url is None
             and self.party_history is None
         )

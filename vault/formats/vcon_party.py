@@ -71,7 +71,7 @@ class People:
     """The participants, to be found by their place, their name or their role."""
 
     def __init__(self, everyone: Sequence[Participant]) -> None:
-        self._everyone = everyone
+        self.listed = dict(enumerate(everyone))
         named = [(person.name.lower(), person) for person in everyone if person.name]
         self._named = dict(reversed(named))
         counted = Counter(person.role for person in everyone)
@@ -82,8 +82,8 @@ class People:
 
     def at(self, place: int | None) -> Participant:
         """Who stands at an index of the parties; where nobody does, somebody unknown, counted."""
-        if place is not None and 0 <= place < len(self._everyone):
-            return self._everyone[place]
+        if place in self.listed:
+            return self.listed[place]
         self.unlisted += place is not None
         return Participant("system")
 

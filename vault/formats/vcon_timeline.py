@@ -59,10 +59,12 @@ def timeline(top: Fields, timed: Timed, people: People, notes: Notes) -> Made:
     numbers = count()
     events = list(attached.events)
     columns = timed.rows.places, timed.rows.shapes, timed.starts_ns, timed.ends_ns
-    special = said.keys() | attached.transport.keys()
+    special, listed = said.keys() | attached.transport.keys(), people.listed
     for n, (index, one, start, end) in enumerate(zip(*columns, strict=True)):
         if index not in special and one.is_plain():
-            by, at, data = people.at(one.first()), next(numbers), {"dialog": index}
+            began = one.originator
+            by = listed.get(began) if type(began) is int else None
+            by, at, data = by or people.at(one.first()), next(numbers), {"dialog": index}
             segments.append(
                 Segment(at, by.role, by.name, start, end, None, one.body, False, None, data)
             )
