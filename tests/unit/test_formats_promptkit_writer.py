@@ -82,6 +82,9 @@ def test_odd_events_come_out_as_they_went_in(tmp_path: Path) -> None:
     del events[3]["data"]
     path = made.recording(tmp_path / "a.json", events)
     assert document(made.read(path))["events"] == events
+    same = [made.event(n, n, conversation_id="c") for n in range(2)]  # of which it says nothing
+    path = made.recording(tmp_path / "b.json", same)
+    assert document(made.read(path)) == {"metadata": made.metadata(same), "events": same}
 
 
 def test_inline_bytes_are_written_from_the_original_or_left_out(tmp_path: Path) -> None:

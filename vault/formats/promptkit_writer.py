@@ -155,9 +155,10 @@ def _recording(reading: Reading, options: Options, blobs: Mapping[str, Blob]) ->
         "version": VERSION,
         "created_at": instants.write(start_ns + duration_ns, zone),
     }
-    if isinstance(conversation := envelopes.shared.get("conversation_id"), str):
+    stated, conversation = _stated(reading), envelopes.shared.get("conversation_id")
+    if not stated and isinstance(conversation, str):
         metadata["conversation_id"] = conversation
-    metadata |= _stated(reading) | _chosen(options) | {"event_count": len(events)}
+    metadata |= stated | _chosen(options) | {"event_count": len(events)}
     if not isinstance(version := metadata["version"], str) or not version:
         metadata["version"] = VERSION  # by which its loader tells a recording from anything else
     around = {k: v for k, v in _around(reading).items() if k not in {"metadata", "events", "type"}}
