@@ -22,7 +22,7 @@ from tests import homes
 from tests.conftest import FIXTURES
 from tests.originals import programs
 from tests.originals.compare import Verdict, log, vcon
-from tests.originals.recordings import recording
+from tests.originals.recordings import Noted, recording
 from tests.unit.test_formats_vcon_envelope import signer
 from vault import samples
 from vault.operations import conversations, records, remarks, retrieve, show
@@ -130,10 +130,7 @@ def _recordings(home: homes.Home, folder: Path, sessions: dict[str, Any]) -> lis
     if program is None:
         return []
     with home.room() as room:
-        noted = {
-            each: remarks.annotate(room, each, type="score", key="heard", value=0.5).id
-            for each in sessions
-        }
+        noted = {each: _noted(room, session) for each, session in sessions.items()}
     foreign = [s["path"] for s in sessions.values() if s["format"] == "promptkit"]
     came, verdicts = programs.run(folder, [program], *foreign), []
     for form, ending in (("promptkit", "json"), ("promptkit-jsonl", "jsonl")):
@@ -147,6 +144,18 @@ def _recordings(home: homes.Home, folder: Path, sessions: dict[str, Any]) -> lis
             verdict.take(session, recording(session, read[str(path)], before, noted[each]))
         verdicts.append(verdict)
     return verdicts
+
+
+def _noted(room: Room, session: dict[str, Any]) -> Noted:
+    """Say something of the session's last event, or of all of it where it has none."""
+    target, where, since_ns = "session", {}, 0
+    if session["events"]:
+        last = session["events"][-1]
+        target, where, since_ns = "event", {"seq": last["seq"]}, last["offset_ns"]
+    made = remarks.annotate(
+        room, session["id"], type="score", key="heard", value=0.5, target=target, where=where
+    )
+    return Noted(made.id, since_ns)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from tests.originals.compare import Told
@@ -13,13 +14,20 @@ ROLES = {"user": "user", "agent": "assistant", "system": "system"}
 _SILENT = "no audio data to export"
 
 
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """An annotation that was made here, and from when (ns) it holds."""
+
+    id: str
+    since_ns: int
+
+
 def recording(
-    session: dict[str, Any], read: dict[str, Any], came: dict[str, Any] | None, said: str
+    session: dict[str, Any], read: dict[str, Any], came: dict[str, Any] | None, said: Noted
 ) -> Iterator[Told]:
     """What is amiss in a recording as it was read, beside the session as it is shown.
 
-    `came` is how the tool read the session's own file, where that was a PromptKit recording, and
-    `said` the id of an annotation that was made here.
+    `came` is how the tool read the session's own file, where that was a PromptKit recording.
     """
     if "broke" in read:
         yield "wrong", f"PromptKit cannot read it, {read['broke']}"
@@ -31,7 +39,7 @@ def recording(
     elif "broke" in came:
         yield "limit", "cannot load the file that came, and loads what is written of it"
     else:
-        yield from _as_it_came(read, came, said)
+        yield from _as_it_came(read, came, said.id)
 
 
 def _whole(read: dict[str, Any]) -> Iterator[Told]:
@@ -52,17 +60,18 @@ def _whole(read: dict[str, Any]) -> Iterator[Told]:
         yield "wrong", "a blob is missing, or is not what is said of it"
 
 
-def _replayed(read: dict[str, Any], said: str) -> Iterator[Told]:
+def _replayed(read: dict[str, Any], said: Noted) -> Iterator[Told]:
     """What its player does not answer as it should."""
     replay, length = read["replay"], read["metadata"]["duration"]
     if (replay["low_ns"], replay["high_ns"], replay["back"]) != (0, length, 0):
         yield "wrong", "the player does not stop at both ends"
     if Counter(replay["all"]) != Counter(each["seq"] for each in read["events"]):
         yield "wrong", f"the player comes by {len(replay['all'])} of {len(read['events'])} events"
-    if said not in {each["id"] for each in read["annotations"]}:
+    if said.id not in {each["id"] for each in read["annotations"]}:
         yield "wrong", "its store has not what was said here"
-    if not all(said in state["annotations"] for state in replay["states"]):
-        yield "wrong", "the player does not show what was said here"
+    for state in replay["states"]:
+        if (said.id in state["annotations"]) != (said.since_ns <= state["offset_ns"]):
+            yield "wrong", f"what was said here is shown, or not, at {state['offset_ns']} ns"
 
 
 def _retold(session: dict[str, Any], read: dict[str, Any]) -> Iterator[Told]:
