@@ -211,3 +211,41 @@ def test_outside_recordings_are_analysed_as_their_answers_say(
             spoken = quality["speech_seconds"] + quality["silence_seconds"]
             assert spoken == pytest.approx(quality["audio_seconds"])
             assert quality["speech_seconds"] > quality["audio_seconds"] / 2
+
+
+@pytest.mark.parametrize(
+    ("place", "seconds"),
+    [
+        ("voice_agents_platform/recordings/sess_3a94975eb405", 13.973125),
+        ("voice_agents_platform/recordings/sess_c0b1bd673c40", 20.101333),  # packed with gzip
+        ("voice_agents_platform/recordings/sess_9eb312e34ac4", 13.973125),  # bare samples
+        ("promptkit/pk-dev-interruption/pk-dev-interruption.recording.json", 20.101),  # in blobs
+        ("promptkit/pk-dev-inline/pk-dev-inline.recording.json", 0.8),  # inside the file
+        ("vcon/mapped/scenario_branded.vcon", 3.55),  # one turn inside, the others elsewhere
+    ],
+)
+def test_speech_and_silence_of_every_family_are_measured_and_are_its_length(
+    home: Home, fixtures_folder: Path, place: str, seconds: float
+) -> None:
+    with home.room() as room:
+        quality = found(room, taken(room, fixtures_folder / place, wait=False), "quality")[
+            "quality"
+        ]
+    assert quality["available"]
+    assert quality["audio_seconds"] == pytest.approx(seconds, abs=0.001)
+    heard = quality["speech_seconds"] + quality["silence_seconds"]
+    assert heard == pytest.approx(quality["audio_seconds"])
+    assert quality["speech_seconds"] > 0
+
+
+def test_turns_in_pieces_are_heard_one_by_one_each_where_it_began(
+    home: Home, fixtures_folder: Path
+) -> None:
+    place = fixtures_folder / "promptkit/pk-dev-interruption/pk-dev-interruption.recording.json"
+    with home.room() as room:
+        one = taken(room, place, wait=False)
+        turns = Opened(room, session(room, one)).timeline().segments
+        heard = found(room, one, "quality")["quality"]["recordings"]
+    expected = sorted((turn.start_ns / 1e9, (turn.decoded_ns or 0) / 1e9) for turn in turns)
+    starts = sorted((each["start_seconds"], each["duration_seconds"]) for each in heard)
+    assert starts == [pytest.approx(each, abs=0.002) for each in expected]

@@ -67,14 +67,20 @@ def test_chunks_in_a_row_are_both_tracks_and_at_their_times_the_session(
     for name in ("input", "output"):
         with wave.open(str(place.with_name(f"expected_audio_{name}.wav"))) as file:
             tracks += file.getnframes() / file.getframerate()
-    heard = [
-        event["offset"] / 1e9
-        + event["data"]["payload"]["size"] / 2 / event["data"]["metadata"]["sample_rate"]
+    chunks = [
+        (event["offset"] / 1e9, event["data"])
         for event in json.loads(place.read_text())["events"]
         if event["type"] in {"audio.input", "audio.output"}
     ]
+    heard = [at + data["payload"]["size"] / 2 / 24_000 for at, data in chunks]
+    turns: dict[str, bytes] = {}
+    for _, data in sorted(chunks, key=lambda chunk: chunk[0]):
+        blob = place.parent / "blobs" / data["payload"]["storage_ref"].removeprefix("file://")
+        turns[data["turn_id"]] = turns.get(data["turn_id"], b"") + blob.read_bytes()
     one = put(room, place)
     assert seconds(room, one.id, "concat", tmp_path / "a.wav") == pytest.approx(tracks, abs=0.001)
+    with wave.open(str(tmp_path / "a.wav")) as file:
+        assert file.readframes(file.getnframes()) == b"".join(turns.values())
     in_time = seconds(room, one.id, "timeline", tmp_path / "b.wav")
     assert in_time == pytest.approx(max(heard), abs=0.01)
 

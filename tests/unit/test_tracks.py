@@ -33,7 +33,7 @@ def original(name: str, data: bytes, opened: list[str], *, seek: bool) -> Origin
     return Original(name, Kind.AUDIO, "audio/pcm", len(data), again)
 
 
-def track(pieces: Sequence[tuple[int, int, str]], file: str = "blobs/s/a") -> Track:
+def track(pieces: Sequence[tuple[int, int, str | None]], file: str = "blobs/s/a") -> Track:
     """Pieces of 8 kHz sound: (offset in ms, length in ms, turn), each 16 bytes a millisecond."""
     events = [
         Event(
@@ -94,9 +94,13 @@ def test_jitter_leaves_no_hole_and_a_burst_is_played_out() -> None:
     assert samples(found, sound, gaps=True) == sound * 4
 
 
-def test_a_track_is_split_into_its_turns() -> None:
-    found = track([(0, 1, "a"), (1, 1, "a"), (5, 1, "b"), (6, 1, "a")])
-    assert [[c.offset_ns // MS for c in turn.chunks] for turn in turns(found)] == [[0, 1], [5], [6]]
+def test_a_track_is_split_into_its_turns_though_they_overlap() -> None:
+    found = track([(0, 1, "a"), (1, 1, "a"), (5, 1, "b"), (6, 1, "a"), (7, 1, None), (8, 1, "b")])
+    split = [[c.offset_ns // MS for c in turn.chunks] for turn in turns(found)]
+    assert split == [[0, 1, 6], [5, 8], [7]]
+    unnamed = track([(0, 1, None), (1, 1, None), (2, 1, "a"), (3, 1, None)])
+    split = [[c.offset_ns // MS for c in turn.chunks] for turn in turns(unnamed)]
+    assert split == [[0, 1], [2], [3]]
 
 
 def test_pieces_that_are_not_kept_are_left_out() -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import TypeAlias
 
 from vault.errors import BadInput
+from vault.formats.pieces import Pieces
 from vault.formats.sound import beginnings, sound
-from vault.media.measure import measure
-from vault.model import Compartment, Json, Part, Segment
+from vault.media.measure import Measured, measure
+from vault.model import Compartment, Json, Original, Segment, Timeline
 from vault.operations import retrieve
 from vault.operations.retrieve import Opened
 from vault.operations.room import Progress, Room, silent
+from vault.replay import tracks
 from vault.replay.analysis import KINDS, VERSION, Heard, Options, analyse
 
 #: The part in which the job `analyse` keeps its results.
@@ -48,7 +52,7 @@ def compute(
 ) -> dict[str, Json]:
     """Listen to the session's recordings and analyse it."""
     timeline = opened.timeline()
-    heard, unheard = _listen(opened, timeline.segments, progress)
+    heard, unheard = _listen(opened, timeline, progress)
     duration_ns = opened.row.duration_ns
     return analyse(timeline, duration_ns, heard, kinds, unheard=unheard, options=options)
 
@@ -72,26 +76,58 @@ def compartment(opened: Opened) -> Compartment:
     return own if opened.has_key(own) else Compartment.DERIVED
 
 
-def _listen(
-    opened: Opened, segments: Sequence[Segment], progress: Progress
-) -> tuple[list[Heard], dict[str, str]]:
-    """Measure the recordings that segments name; without any, all there are.
+#: Something to listen to: its name, when it begins in nanoseconds, and what listens.
+_Sound: TypeAlias = tuple[str, int, Callable[[], Measured]]
 
-    Says of those that cannot be heard why not.
-    """
-    starts = beginnings(segments)
-    recordings = opened.recordings()
-    named = [p for p in recordings if p.name in starts]
+
+def _listen(
+    opened: Opened, timeline: Timeline, progress: Progress
+) -> tuple[list[Heard], dict[str, str]]:
+    """Measure all there is to hear, and say of what cannot be heard why not."""
+    sounds = _in_pieces(opened, timeline) or _whole(opened, timeline.segments)
     heard, unheard = list[Heard](), dict[str, str]()
-    for done, part in enumerate(named or recordings):
-        progress("listening", done, len(named or recordings))
+    for done, (name, start_ns, listen) in enumerate(sounds):
+        progress("listening", done, len(sounds))
         try:
-            heard.append(_hear(opened, part, starts.get(part.name, 0)))
+            heard.append(Heard(name, start_ns, listen()))
         except BadInput as error:
-            unheard[part.name] = str(error)
+            unheard[name] = str(error)
     return heard, unheard
 
 
-def _hear(opened: Opened, part: Part, start_ns: int) -> Heard:
-    found = sound(opened.original(part))
-    return Heard(part.name, start_ns, measure(found.open(), found.container))
+def _whole(opened: Opened, segments: Sequence[Segment]) -> list[_Sound]:
+    """The recordings that segments name; without any, all there are."""
+    starts = beginnings(segments)
+    recordings = opened.recordings()
+    named = [p for p in recordings if p.name in starts]
+    return [
+        (part.name, starts.get(part.name, 0), partial(_hear, opened.original(part)))
+        for part in named or recordings
+    ]
+
+
+def _in_pieces(opened: Opened, timeline: Timeline) -> list[_Sound]:
+    """The turns whose sound came in pieces that events name; none in most sessions."""
+    originals = [opened.original(p) for p in (*opened.originals(), *opened.inside())]
+    sizes = {original.name: original.size_bytes for original in originals}
+    return [
+        (
+            f"{track.name}/{number:02d}",
+            turn.chunks[0].offset_ns,
+            partial(_hear_turn, turn, originals, sizes),
+        )
+        for track in filter(tracks.is_raw, tracks.tracks(timeline).values())
+        for number, turn in enumerate(tracks.turns(tracks.kept(track, sizes)))
+    ]
+
+
+def _hear(original: Original) -> Measured:
+    found = sound(original)
+    return measure(found.open(), found.container)
+
+
+def _hear_turn(
+    turn: tracks.Track, originals: Sequence[Original], sizes: Mapping[str, int]
+) -> Measured:
+    with Pieces(originals) as pieces:
+        return measure(tracks.wav(turn, pieces.fetch, sizes), "wav")

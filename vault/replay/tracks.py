@@ -108,9 +108,15 @@ def chunk_bytes(chunk: Chunk, fetch: Fetch, sizes: Mapping[str, int]) -> bytes |
 
 
 def turns(track: Track) -> Iterator[Track]:
-    """The track in parts, one for each turn of the speaker."""
-    for _, chunks in groupby(track.chunks, key=lambda chunk: chunk.turn):
-        yield replace(track, chunks=tuple(chunks))
+    """The track in parts, one for each turn of the speaker, in the order in which they begin.
+
+    Turns may overlap. What names no turn is one with what names none right before it.
+    """
+    found: dict[object, list[Chunk]] = {}
+    for run, (turn, chunks) in enumerate(groupby(track.chunks, key=lambda chunk: chunk.turn)):
+        found.setdefault(run if turn is None else turn, []).extend(chunks)
+    for own in found.values():
+        yield replace(track, chunks=tuple(own))
 
 
 def kept(track: Track, sizes: Mapping[str, int]) -> Track:

@@ -26,7 +26,7 @@ from vault.replay.analysis.session import Heard, Options, Session
 __all__ = ["KINDS", "VERSION", "Heard", "Options", "analyse"]
 
 #: Raised with every change of what the results mean, so that kept ones are known to be old.
-VERSION = 2
+VERSION = 3
 
 _ANALYSES: dict[str, Callable[[Session], dict[str, Json]]] = {
     "quality": quality.analyse,
