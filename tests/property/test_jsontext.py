@@ -127,3 +127,31 @@ def test_levels_are_counted_alike(levels: int) -> None:
     for opening, closing in holders:
         data = (opening * levels + "1" + closing * levels).encode()
         assert _said(jsontext.parse, data) == _said(_reference, data)
+
+
+#: Lines that are such objects, that nearly are, and that are only together with the next.
+_LINES = st.one_of(
+    _object(TEXTS).map(str.encode),
+    TEXTS.map(str.encode),
+    st.sampled_from(
+        (
+            b'{"a":1} {"b":2}',
+            b'{"a":1},{"b":2}',
+            b'{"a":[1',
+            b"2]}",
+            b'{"a":"',
+            b'"}',
+            b"\xef\xbb\xbf{}",
+            b'{"a":1,"a":2}',
+            b"{} \r",
+            b"[{}",
+            b"{}]",
+            b"",
+        )
+    ),
+)
+
+
+@given(st.lists(_LINES, max_size=8))
+def test_lines_say_together_what_each_says_alone(lines: list[bytes]) -> None:
+    assert jsontext.objects_in(lines) == [jsontext.object_in(line) for line in lines]

@@ -13,9 +13,11 @@ from __future__ import annotations
 import json
 import math
 import re
+import secrets
 import sys
+from collections.abc import Sequence
 from functools import cache
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import msgspec
 
@@ -40,6 +42,8 @@ _TOO_MANY_DIGITS = re.compile(rb"(?<![0-9])[0-9]{%d}" % (DIGITS_LIMIT + 1))
 #: What may stand before the first bracket.
 _BEFORE = _BOM + b" \t\r\n"
 _ENDS = (b"}\n", b"}")
+#: What is put between lines to parse them together; who wrote them cannot know it.
+_MARK = secrets.token_hex(16)
 #: So many bytes are counted faster by numpy.
 _MANY = 1 << 16
 #: Levels that the fast parser goes down; each more would double what it takes to prepare it.
@@ -77,6 +81,25 @@ def object_in(line: bytes) -> dict[str, Json] | None:
     except BadInput:
         return None
     return value if isinstance(value, dict) else None
+
+
+def objects_in(lines: Sequence[bytes]) -> list[dict[str, Json] | None]:
+    """`object_in` of each line, in half the time where all of them are such objects.
+
+    They are parsed as one list with a mark between any two of them that no line can hold. Where
+    every second item is the mark, there is one value of each line between them.
+    """
+    joined = b"[%s]" % f',"{_MARK}",'.encode().join(lines)
+    if len(joined) <= VALUES_LIMIT * _VALUE_BYTES:
+        try:
+            values: Any = _fast().decode(joined)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            values = []
+        found, marks = values[::2], values[1::2]
+        are_one = len(found) == len(lines) and marks.count(_MARK) == len(marks) == len(lines) - 1
+        if are_one and set(map(type, found)) == {dict} and _is_proved(values, joined):
+            return cast("list[dict[str, Json] | None]", found)
+    return [object_in(line) for line in lines]
 
 
 def is_log(head: bytes) -> bool:

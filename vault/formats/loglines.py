@@ -11,20 +11,23 @@ import os
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import compress
 from typing import BinaryIO, TypeAlias
 
 from vault.errors import BadInput
 from vault.formats import gzipped
 from vault.formats.blocks import Blocks
-from vault.formats.jsontext import object_in
+from vault.formats.jsontext import object_in, objects_in
 from vault.formats.source import Source
-from vault.model import Kind, Original, Warn
+from vault.model import Json, Kind, Original, Warn
 
 #: A longer line is kept and not understood.
 LINE_BYTES_LIMIT = 16 << 20
 #: How the name of a packed log ends.
 PACKED = ".gz"
 _BLOCK_BYTES = 1 << 20
+#: So many lines, or bytes, are parsed at a time: fast enough, and little to parse twice.
+_BATCH_LINES, _BATCH_BYTES = 256, 1 << 18
 _TOO_LONG = Warn("unreadable-row", f"A line of more than {LINE_BYTES_LIMIT >> 20} MiB is lost.")
 
 
@@ -42,6 +45,28 @@ def lines(stream: BinaryIO) -> Iterator[tuple[Place, bytes | None]]:
             stop, crc = stop + len(line), zlib.crc32(line, crc)
         yield (start, stop, crc), line if whole else None
         start = stop
+
+
+def rows(stream: BinaryIO) -> Iterator[tuple[Place, bytes | None, dict[str, Json] | None]]:
+    """The same, and the JSON object that is all of a line; None for anything else."""
+    batch: list[tuple[Place, bytes | None]] = []
+    size = 0
+    for each in lines(stream):
+        batch.append(each)
+        size += each[0][1] - each[0][0]
+        if len(batch) == _BATCH_LINES or size >= _BATCH_BYTES:
+            yield from _understood(batch)
+            batch, size = [], 0
+    yield from _understood(batch)
+
+
+def _understood(
+    batch: list[tuple[Place, bytes | None]],
+) -> Iterator[tuple[Place, bytes | None, dict[str, Json] | None]]:
+    said = [line is not None and not line.isspace() for _, line in batch]
+    found = iter(objects_in([line for _, line in compress(batch, said) if line is not None]))
+    for (place, line), some in zip(batch, said, strict=True):
+        yield place, line, next(found) if some else None
 
 
 def opened(

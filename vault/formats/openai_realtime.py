@@ -148,15 +148,12 @@ def _segment(item: Item, *, alone: bool) -> Segment:
 def _rows(source: Source, notes: Notes) -> Iterator[tuple[loglines.Place, dict[str, Json]]]:
     """Every line that is a JSON object, and its place; the others are noted and left out."""
     with io.BufferedReader(source.open(source.name), _LOOK_BYTES) as stream:
-        for number, (place, line) in enumerate(loglines.lines(stream), 1):
+        for number, (place, line, row) in enumerate(loglines.rows(stream), 1):
             if number > LINES_LIMIT:
                 raise BadInput(f"{source.name!a} has more than {LINES_LIMIT} lines.")
-            if line is not None and not line.strip():
-                continue
-            value = None if line is None else jsontext.object_in(line)
-            if value is not None:
-                yield place, value
-            else:
+            if row is not None:
+                yield place, row
+            elif line is None or not line.isspace():
                 notes.add("unreadable-row", f"Line {number} is no JSON object; it is lost.")
 
 

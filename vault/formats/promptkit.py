@@ -21,7 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vault.errors import BadInput
-from vault.formats import instants, jsontext, loglines, promptkit_annotations
+from vault.formats import instants, loglines, promptkit_annotations
 from vault.formats.fields import NS_LIMIT, Fields, Notes
 from vault.formats.promptkit_events import Gathered, is_safe_id, known_instant
 from vault.formats.promptkit_media import Media, buffered, size_of
@@ -152,19 +152,13 @@ class _Recording:
 
     def _read_lines(self) -> None:
         with buffered(self.place, self.file) as stream:
-            for number, ((start, stop, _), row) in enumerate(loglines.lines(stream), 1):
-                if row is not None and not row.strip():
-                    continue
-                try:
-                    value = None if row is None else jsontext.parse(row, self.file)
-                except BadInput:
-                    value = None
-                if row is None or not isinstance(value, dict):
-                    last = stop == self.size_bytes and row and not row.endswith(b"\n")
+            for number, ((start, stop, _), line, row) in enumerate(loglines.rows(stream), 1):
+                if line is not None and row is not None:
+                    self._line(row, number, line, start)
+                elif line is None or not line.isspace():
+                    last = stop == self.size_bytes and line and not line.endswith(b"\n")
                     code = "truncated-row" if last else "unreadable-row"
                     self.notes.add(code, f"Line {number} cannot be read; it is lost.", self.file)
-                    continue
-                self._line(value, number, row, start)
         if self.variant == LINES and self.metadata is None:
             raise BadInput(f"{self.file!a} has no line of metadata.")
 

@@ -153,10 +153,9 @@ def _sort(
     strays: list[Place] = []
     warnings = Notes()
     known: tuple[str, str] | None = None
-    for number, (place, line) in enumerate(loglines.lines(stream), 1):
+    for number, (place, line, value) in enumerate(loglines.rows(stream), 1):
         if place[1] > limit:
             raise BadInput(f"There are more than {LOGS_BYTES_LIMIT >> 20} MiB of logs; part them.")
-        value = None if line is None else object_in(line)
         if value is not None and (key := belongs_to(value)) is not None:
             if talk is None or key != known:
                 talk = talks[key] = talks.get(key) or _Talk(*key)
