@@ -90,6 +90,21 @@ def test_of_a_packed_log_no_conversation_unpacks_the_whole_again(
     assert sum(made) < 30 * (2 << 20)
 
 
+@pytest.mark.parametrize("place", [0.4, 0.9])
+def test_what_was_read_of_a_damaged_log_can_be_read_again(place: float, tmp_path: Path) -> None:
+    chance = random.Random(0)
+    rows = [row(chance.randbytes(20_000).hex(), conversation_id=f"c{n}") for n in range(100)]
+    packed = pack(log(tmp_path, *rows))
+    data = bytearray(packed.read_bytes())
+    at = int(len(data) * place)
+    data[at : at + 200] = b"\xff" * 200
+    packed.write_bytes(data)
+    readings = formats.read(packed)
+    assert "damaged-gzip" in {code for reading in readings for code in codes(reading)}
+    assert 100 * place - 5 < len(readings) <= 100
+    assert all(content(reading.originals[0]) for reading in readings)
+
+
 @pytest.mark.parametrize("level", [0, 1, 9])
 def test_a_packed_file_is_sought_by_its_marks(level: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gzipped, "_MARK_BYTES", 1000)
@@ -107,6 +122,28 @@ def test_a_packed_file_is_sought_by_its_marks(level: int, monkeypatch: pytest.Mo
             unpacked.seek(begin)
             assert unpacked.read() == whole[begin:]
             assert not unpacked.damaged
+
+
+@pytest.mark.parametrize("before", range(-3, 4))
+def test_a_member_is_read_wherever_it_begins(before: int) -> None:
+    """Where a block of what is read ends in its first bytes, too."""
+    around = len(gzip.compress(bytes(60_000), 0)) - 60_000
+    first = bytes((1 << 16) + before - around)
+    packed = gzip.compress(first, 0)
+    assert len(packed) == (1 << 16) + before
+    unpacked = gzipped.Unpacked(io.BytesIO(packed + gzip.compress(b"second")), "x")
+    assert unpacked.read() == first + b"second"
+
+
+def test_rows_that_were_appended_to_a_packed_log_are_told_of(tmp_path: Path) -> None:
+    packed = pack(log(tmp_path, row("one")))
+    with packed.open("ab") as file:
+        file.write(bytes(512))
+    assert formats.read(packed)[0].warnings == ()
+    packed.write_bytes(packed.read_bytes()[:-512] + b"one more row\n")
+    (reading,) = formats.read(packed)
+    assert [segment.text for segment in reading.timeline.segments] == ["one"]
+    assert codes(reading) == ["damaged-gzip"]
 
 
 def test_packed_logs_are_found_in_the_home_of_voicemode(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ BYTES_LIMIT = 2 * 1024**3
 RATIO_LIMIT = 200
 #: What is smaller than this may shrink as it likes: digital silence does.
 RATIO_FROM_BYTES = 256 * 1024**2
+_HEAD, _HEAD_BYTES = b"\x1f\x8b\x08", 3
 _BLOCK_BYTES = 1 << 16
 #: From one mark to the next there is so much content; each takes some 40 KiB.
 _MARK_BYTES = 1 << 20
@@ -36,12 +37,12 @@ Marks: TypeAlias = list[Mark]
 
 
 class Damaged(Exception):
-    """The member is cut, or its checksum is not that of its content."""
+    """A member is cut, its checksum is not that of its content, or something else follows."""
 
 
 def is_gzip(head: bytes) -> bool:
     """Whether a gzip member with DEFLATE begins here."""
-    return head[:3] == b"\x1f\x8b\x08"
+    return head[:_HEAD_BYTES] == _HEAD
 
 
 def inflate(
@@ -49,22 +50,29 @@ def inflate(
     name: str,
     limit: int = BYTES_LIMIT,
     *,
+    to_the_end: bool = False,
     marks: Marks | None = None,
     begin: Mark | None = None,
 ) -> Iterator[bytes]:
     """The content of every member in the stream, in blocks; memory does not grow with it.
 
-    Bytes after the last member are passed over. On the way `marks` are set; what comes behind one
-    of them, `begin`, is read from where that lies in the stream. Raises `BadInput` for more than
-    `limit` bytes, or for a ratio past `RATIO_LIMIT` once there are `RATIO_FROM_BYTES` of them;
-    `Damaged` at the end of what could be read. Source: RFC 1952.
+    Bytes after the last member are passed over, or `to_the_end` only if they are padding. On the
+    way `marks` are set; what comes behind one of them, `begin`, is read from where that lies in
+    the stream. Raises `BadInput` for more than `limit` bytes, or for a ratio past `RATIO_LIMIT`
+    once there are `RATIO_FROM_BYTES` of them; `Damaged` at the end of what could be read.
+    Source: RFC 1952.
     """
     unpacker = begin.unpacker.copy() if begin else zlib.decompressobj(wbits=31)
     made, taken = begin[:2] if begin else (0, 0)
-    rest = b""
+    # In the same blocks as from the beginning: on them depends where what is damaged ends.
+    rest = stream.read(_BLOCK_BYTES - taken % _BLOCK_BYTES) if begin else b""
     while block := rest or stream.read(_BLOCK_BYTES):
         if unpacker.eof:
+            if len(block) < _HEAD_BYTES:  # where one block ends in the head of a member
+                block += stream.read(_BLOCK_BYTES)
             if not is_gzip(block):
+                if to_the_end and block.strip(b"\0"):
+                    raise Damaged
                 return
             unpacker = zlib.decompressobj(wbits=31)
         try:
@@ -94,7 +102,7 @@ class Unpacked(Blocks):
     def __init__(
         self, stream: BinaryIO, name: str, limit: int = BYTES_LIMIT, marks: Marks | None = None
     ) -> None:
-        super().__init__(stream, inflate(stream, name, limit, marks=marks))
+        super().__init__(stream, inflate(stream, name, limit, to_the_end=True, marks=marks))
         self.damaged = False
         self._name, self._limit, self._marks = name, limit, marks or ()
         self._at = 0
@@ -130,5 +138,5 @@ class Unpacked(Blocks):
         ahead = (mark for mark in self._marks if self._at < mark.made <= offset)
         if mark := max(ahead, key=lambda mark: mark.made, default=None):
             self._file.seek(mark.taken)
-            self._blocks = inflate(self._file, self._name, self._limit, begin=mark)
+            self._blocks = inflate(self._file, self._name, self._limit, to_the_end=True, begin=mark)
             self._rest, self._at = memoryview(b""), mark.made
