@@ -131,7 +131,8 @@ def _sorted(source: Source, logs: Sequence[str], marks: Mapping[str, Marks]) -> 
             last, strays, warnings = _sort(stream, log, talks, left_bytes)
             size += stream.tell()
             if loglines.is_damaged(stream):
-                warnings.append(Warn("damaged-gzip", "It is cut or damaged, or goes on as something else; the end is lost.", log))
+                text = "It is cut or damaged, or something else follows; the end is lost."
+                warnings.append(Warn("damaged-gzip", text, log))
         if last is None:
             left.append((log, strays, warnings))
         else:
