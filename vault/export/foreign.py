@@ -1,4 +1,4 @@
-"""VoiceMode's logs and scenario bundles: a record handed to the writer in the format's own room.
+"""Scenario bundles: a record handed to the writer in the format's own room.
 
 What has no place in a format is said in `order.notes`, each kind of thing with its number.
 """
@@ -17,35 +17,6 @@ from vault.export.unsaid import endless, said_here
 def alone(_record: Record, _order: Order) -> Iterator[tuple[str, Iterator[bytes]]]:
     """Nothing."""
     return iter(())
-
-
-def voicemode(record: Record, order: Order) -> Iterator[bytes]:
-    """The rows of a VoiceMode log: of exchanges, or of events where that is what came.
-
-    Raises `NotFound` for a session without any, for which there would be an empty file.
-    """
-    from vault.formats import voicemode_write
-
-    session = record.session
-    if session.format == "voicemode-events":
-        if not session.timeline.events:
-            raise NotFound("This session has no events, and so an event log would be empty.")
-        said_here(record, order, session.timeline.annotations)
-        own = session.external_id or record.id
-        return voicemode_write.write_events(
-            session.timeline, record.started_at, own, session.source
-        )
-    if not session.timeline.segments:
-        raise NotFound("This session has no turns, and so a VoiceMode log would be empty.")
-    for warning in voicemode_write.left_out(session.timeline):
-        order.left(warning.code, warning.text, record)
-    said_here(record, order, ())
-    if any(session.recordings()):
-        order.left("sound-left-out", "A log names its sound and does not hold it.", record)
-    own_id = session.external_id or ""
-    return voicemode_write.write(
-        session.timeline, record.started_at, own_id if own_id.startswith("conv_") else None
-    )
 
 
 def scenario(record: Record, order: Order) -> Iterator[tuple[str, Iterator[bytes]]]:

@@ -9,7 +9,17 @@ from functools import partial
 from typing import TypeAlias
 
 from vault.errors import UsageError
-from vault.export import audio, bundle, captions, foreign, promptkit, story, structured, tables
+from vault.export import (
+    audio,
+    bundle,
+    captions,
+    foreign,
+    promptkit,
+    story,
+    structured,
+    tables,
+    voicemode,
+)
 from vault.export.record import Order, Record
 from vault.export.vcon import vcon
 from vault.formats.scenario_write import OWNED
@@ -95,7 +105,7 @@ WRITERS: Mapping[str, Writer] = {
     "vcon": Each("vcon", vcon),
     "promptkit": Each("json", promptkit.promptkit_json, promptkit.media, promptkit.MEDIA),
     "promptkit-jsonl": Each("jsonl", promptkit.promptkit_jsonl, promptkit.media, promptkit.MEDIA),
-    "voicemode": Each("jsonl", foreign.voicemode),
+    "voicemode": Each("jsonl", voicemode.log, voicemode.recordings, voicemode.RECORDINGS),
     "scenario": Tree(OWNED, foreign.scenario),
 }
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from vault.errors import BadInput
-from vault.formats import content
+from vault.formats import content, exported
 from vault.formats.fields import KNOWN_ROLES, Fields, Notes, end_of, minus, numbered, speakers
 from vault.formats.rows import Flag, Index, Number, Rows, Shape, Text, Word, read_events
 from vault.formats.single import epoch
@@ -29,8 +29,6 @@ from vault.model import Json, Original, Reading, Segment, Timeline
 NAMES = ("scenario",)
 EXTENSIONS: frozenset[str] = frozenset()
 MANIFEST, FULL, SEGMENTS = "manifest.json", "full.wav", "segments"
-#: What an export says of the folder it made, with digests: none of what was recorded.
-EXPORTED, _EXPORTED_HEAD = "strongroom.json", b'{"strongroom_export": '
 #: Stated and decoded lengths that differ by more than this are reported.
 LENGTH_TOLERANCE_NS = 50_000_000
 
@@ -64,8 +62,8 @@ def read(source: Source, name: str) -> list[Reading]:
     an absolute path or a link, and for what `Source` refuses.
     """
     files = source.files()
-    if EXPORTED in files and source.head(EXPORTED).startswith(_EXPORTED_HEAD):
-        del files[EXPORTED]
+    if exported.NAME in files and exported.is_ours(source, exported.NAME):
+        del files[exported.NAME]
     if MANIFEST not in files and not detect(source):
         raise BadInput(f"{str(source.path)!a} is not a scenario bundle.")
     notes = Notes()

@@ -8,7 +8,7 @@ may not pull the log of other conversations, or anything else, into its own sess
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 
 from vault.errors import BadInput
@@ -41,7 +41,7 @@ class Recordings:
             return None
         try:
             clean = relative(named)
-            looked = self._first(_places(rows, index, clean))
+            looked = self._first(_places(rows.lines[index][0], rows.values[index], clean))
         except BadInput as error:
             rows.note(index, "refused-path", f"the recording is refused: {error}")
             return None
@@ -94,11 +94,20 @@ def _sayable(name: str) -> str | None:
         return None
 
 
-def _places(rows: Rows, index: int, named: str) -> Iterator[str]:
-    """Where the recording may lie, likeliest first."""
-    beside, slash, _ = rows.lines[index][0].rpartition("/")
+def place(named: str, timestamp: Json) -> str:
+    """Where below `audio`, beside a log, the recording lies that a row of that time names.
+
+    Raises `BadInput` for a name that leads elsewhere.
+    """
+    found = _places("", {"timestamp": timestamp}, relative(named))
+    return next(name for name in found if name.startswith(f"{AUDIO}/"))
+
+
+def _places(log: str, row: Mapping[str, Json], named: str) -> Iterator[str]:
+    """Where the recording may lie that a row of the log names, likeliest first."""
+    beside, slash, _ = log.rpartition("/")
     if "/" not in named:
-        for year, month in dict.fromkeys(_months(rows.values[index], named)):
+        for year, month in dict.fromkeys(_months(row, named)):
             yield f"{AUDIO}/{year}/{month}/{named}"
     yield beside + slash + named
     yield f"{AUDIO}/{named}"
@@ -106,7 +115,7 @@ def _places(rows: Rows, index: int, named: str) -> Iterator[str]:
         yield named
 
 
-def _months(value: dict[str, Json], named: str) -> Iterator[tuple[str, str]]:
+def _months(value: Mapping[str, Json], named: str) -> Iterator[tuple[str, str]]:
     """The month in the name, and the month of the row in its own zone."""
     dated = _DATED.match(named)
     if dated:

@@ -28,6 +28,8 @@ SPANS = {
     "session_duration": ("SESSION_START", "SESSION_END"),
 }
 _ENDS = frozenset(kind for span in SPANS.values() for kind in span)
+#: The event that names a recording.
+SAVED = "RECORDING_SAVED"
 _OWN = {"timestamp", "event_type", "session_id", "data"}
 
 
@@ -49,7 +51,7 @@ def read_timeline(
         if not value.keys() <= _OWN:
             other[str(seq)] = {key: item for key, item in value.items() if key not in _OWN}
         looked = None
-        if event.type == "RECORDING_SAVED" and "file" in data:
+        if event.type == SAVED and "file" in data:
             looked = recordings.find(rows, seq, data["file"], owner)
         if looked is not None:
             taken.append(looked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from vault.formats.exported import is_ours
 from vault.formats.gzipped import is_gzip
 from vault.formats.jsontext import object_in
 from vault.formats.loglines import PACKED, opened
@@ -47,14 +48,15 @@ def packed_too(folder: Source, logs: Iterable[str]) -> list[str]:
 
 
 def only_logs(folder: Source) -> bool:
-    """Whether a folder is for logs alone, apart from `audio` and what is hidden.
+    """Whether a folder is for logs alone, apart from `audio`, what is hidden and an export's list.
 
     One with other things in it is no place of its own: those would be passed over.
     """
     if any(folder.listing(place) for place in _HOME):
         return True
     known = {AUDIO, *_logs_at(folder, "")}
-    return all(entry.name in known or entry.name.startswith(".") for entry in folder.listing())
+    others = (entry.name for entry in folder.listing() if entry.name not in known)
+    return all(name.startswith(".") or is_ours(folder, name) for name in others)
 
 
 def peek(source: Source, name: str) -> str | None:

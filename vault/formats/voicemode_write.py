@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
+from vault.formats.sound import RECORDING_NS
 from vault.model import Event, Json, Segment, Timeline, Warn
 
 VERSION = 4
@@ -48,16 +50,38 @@ def write(
     Timestamps have the offset of `started_at`. Without an id one is made from the start, always
     the same for the same start.
     """
+    return (dump(row) for _, row in rows(timeline, started_at, conversation_id))
+
+
+def rows(
+    timeline: Timeline, started_at: datetime, conversation_id: str | None = None
+) -> Iterator[tuple[Segment, dict[str, Json]]]:
+    """Each turn, and the row that `write` makes of it.
+
+    A row names a recording where it came with one, or the turn alone has it.
+    """
     made = conversation_id or new_id(started_at)
+    named = Counter(segment.file for segment in timeline.segments)
     for segment in timeline.segments:
         row = _foreign(segment, started_at, made)
-        yield dump(_own(segment, row) if is_own(segment) else row)
+        if is_own(segment):
+            row = _own(segment, row)
+        elif named[segment.file] > 1 or RECORDING_NS in segment.data:
+            row.pop("audio_file", None)
+        yield segment, row
 
 
 def write_events(
     timeline: Timeline, started_at: datetime, session_id: str, source: Mapping[str, Json]
 ) -> Iterator[bytes]:
     """The rows of an event log, each with its newline; `source` is what the reader kept."""
+    return (dump(row) for row in event_rows(timeline, started_at, session_id, source))
+
+
+def event_rows(
+    timeline: Timeline, started_at: datetime, session_id: str, source: Mapping[str, Json]
+) -> Iterator[dict[str, Json]]:
+    """The same before they are lines."""
     other, zone = source.get("fields"), source.get("started_at")
     if isinstance(zone, str):
         started_at = started_at.astimezone(datetime.fromisoformat(zone).tzinfo)
@@ -69,7 +93,7 @@ def write_events(
             "data": dict(event.data),
         }
         rest = other.get(str(event.seq)) if isinstance(other, dict) else None
-        yield dump(row | rest if isinstance(rest, dict) else row)
+        yield row | rest if isinstance(rest, dict) else row
 
 
 def left_out(timeline: Timeline) -> list[Warn]:
