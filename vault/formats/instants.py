@@ -51,6 +51,15 @@ def _seconds(clock: str, zone: str) -> int | None:
     return (at - _EPOCH) // timedelta(seconds=1) if at < _LATE else None
 
 
+def of_iso(text: str) -> int | None:
+    """The same of anything in ISO 8601 with an offset; past six digits it is cut."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return from_datetime(found) if found.tzinfo is not None and is_possible(found) else None
+
+
 def zone(text: str) -> timezone:
     """The offset that a parsed instant was written in."""
     sign, tail = text[-6:-5], text[-5:]

@@ -17,12 +17,12 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from vault.errors import BadInput
-from vault.formats import jsontext, loglines, single
+from vault.formats import instants, jsontext, loglines, single
 from vault.formats.fields import Fields, Notes, note_repeated
 from vault.formats.openai_realtime_sound import PIECES, Recording, Sounds, event_in, inside
 from vault.formats.single import MS, Clock, Told, epoch
@@ -42,13 +42,6 @@ _TYPE = re.compile(
     r"conversation\.item|response|rate_limits)\.[a-z_.]+"
 )
 _TIMES = ("ts", "timestamp", "time", "received_at")
-_AGENT = ("response.", "response.output_")
-_SAID_BY_AGENT = {
-    f"{agent}{what}.done" for agent in _AGENT for what in ("audio_transcript", "text")
-}
-_HEARD_OF_AGENT = {f"{agent}audio.{what}" for agent in _AGENT for what in ("delta", "done")}
-_HEARD = "conversation.item.input_audio_transcription.completed"
-_ENDED = {"input_audio_buffer.speech_stopped", "input_audio_buffer.committed"}
 #: Events that describe what else is told piece by piece, sound and all.
 _DESCRIBING = (
     "conversation.item.",
@@ -176,62 +169,80 @@ class _Log:
         self.sounds = Sounds(notes)
         self._notes = notes
         self._now = 0
+        self._understood: dict[str, Callable[[Fields], None]] = {
+            "session.created": self._configured,
+            "session.updated": self._configured,
+            "input_audio_buffer.speech_started": self._began,
+            "input_audio_buffer.speech_stopped": self._ended,
+            "input_audio_buffer.committed": self._committed,
+            "conversation.item.input_audio_transcription.completed": self._transcribed,
+            "conversation.item.truncated": self._truncated,
+        }
+        for agent in ("response.", "response.output_"):
+            self._understood[f"{agent}audio.delta"] = self._sounded
+            self._understood[f"{agent}audio.done"] = self._sounded
+            self._understood[f"{agent}audio_transcript.done"] = self._said
+            self._understood[f"{agent}text.done"] = self._said
 
     def take(self, place: loglines.Place, row: dict[str, Json]) -> None:
         """The next line of the log, in its order."""
-        wrapped = isinstance(row.get("event"), dict)
-        event = Fields(event_in(row), "event", self._notes)
-        kind = event.text("type") or ""
+        data = event_in(row)  # which is taken apart
+        event, kind = Fields(data, "event", self._notes), data.get("type")
+        if type(kind) is not str:
+            kind = event.text("type") or ""
         stated = self.clock.at(_stated(row, self._notes))
         if stated is None and self.clock.zero_ns is None and kind.startswith("input_audio_buffer."):
             stated = event.ns("audio_start_ms", "audio_end_ms", unit_ns=MS)
         self._now = self._now if stated is None else stated
-        data = event.value  # which is taken apart
         if kind in PIECES:
             self.sounds.take(kind, event, self._now, place)
             self.has_sound = self.has_sound or "omitted_bytes" in data
         elif kind.startswith(_DESCRIBING):
             self.has_sound = self.sounds.leave(data) > 0 or self.has_sound
-        self._understand(kind, event)
+        if "item" in data and kind.startswith("conversation.item."):
+            self._described(event.object("item"))
+        elif kind in self._understood:
+            self._understood[kind](event)
         data.pop("type", None)
-        if wrapped and isinstance(row.get("direction"), str):
+        if data is not row and isinstance(row.get("direction"), str):
             data["direction"] = row["direction"]
         self.events.append(Event(len(self.events), kind, self._now, data))
 
-    def _understand(self, kind: str, event: Fields) -> None:
-        if kind in {"session.created", "session.updated"}:
-            self.session = event.object("session")
-            self.sounds.configured(self.session)
-        elif kind.startswith("conversation.item.") and "item" in event.value:
-            self._described(event.object("item"))
-        elif kind == "input_audio_buffer.speech_started":
-            self._item(event, "user").start_ns = self._now
-            self.sounds.interrupted(self._now)
-        elif kind in _ENDED:
-            self._heard(kind, event)
-        elif kind == _HEARD:
-            item = self._item(event, "user")
-            item.text = event.text("transcript")
-            item.data |= single.rest(event, "type", "transcript", "item_id", "event_id")
-            item.sound = item.sound or self.sounds.of_user()
-        elif kind == "conversation.item.truncated":
-            self._item(event, "agent").truncated = True
-            self.sounds.truncated(event.text("item_id") or "", event.ns("audio_end_ms", unit_ns=MS))
-        elif kind in _SAID_BY_AGENT:
-            self._spoken(event).text = event.text("transcript", "text")
-        elif kind in _HEARD_OF_AGENT:
-            item = self._spoken(event)
-            item.sound = item.sound or self.sounds.of_agent(event.text("item_id") or "")
+    def _configured(self, event: Fields) -> None:
+        self.session = event.object("session")
+        self.sounds.configured(self.session)
 
-    def _heard(self, kind: str, event: Fields) -> None:
-        """The user's turn has ended; what came in of the stream until now is its sound."""
-        sound = self.sounds.of_user()
-        if kind != "input_audio_buffer.committed":
-            self._item(event, "user").end_ns = self._now
-        elif sound is None:
-            return
+    def _began(self, event: Fields) -> None:
+        self._item(event, "user").start_ns = self._now
+        self.sounds.interrupted(self._now)
+
+    def _ended(self, event: Fields) -> None:
         item = self._item(event, "user")
-        item.sound = item.sound or sound
+        item.end_ns = self._now
+        item.sound = item.sound or self.sounds.of_user()
+
+    def _committed(self, event: Fields) -> None:
+        """What came in of the user's stream until now is the sound of this turn."""
+        if self.sounds.of_user() is not None:
+            item = self._item(event, "user")
+            item.sound = item.sound or self.sounds.of_user()
+
+    def _transcribed(self, event: Fields) -> None:
+        item = self._item(event, "user")
+        item.text = event.text("transcript")
+        item.data |= single.rest(event, "type", "transcript", "item_id", "event_id")
+        item.sound = item.sound or self.sounds.of_user()
+
+    def _truncated(self, event: Fields) -> None:
+        self._item(event, "agent").truncated = True
+        self.sounds.truncated(event.text("item_id") or "", event.ns("audio_end_ms", unit_ns=MS))
+
+    def _said(self, event: Fields) -> None:
+        self._spoken(event).text = event.text("transcript", "text")
+
+    def _sounded(self, event: Fields) -> None:
+        item = self._spoken(event)
+        item.sound = item.sound or self.sounds.of_agent(event.text("item_id") or "")
 
     def _spoken(self, event: Fields) -> Item:
         """An item of the agent, which now sounds or has just sounded."""
@@ -262,8 +273,9 @@ def _stated(row: dict[str, Json], notes: Notes) -> int | None:
     """When the log's writer saw the event (ns since 1970)."""
     for key in _TIMES:
         value = row.get(key)
-        if isinstance(value, str):
-            return epoch(Fields(row, "line", notes).instant(key))
+        if type(value) is str:
+            at = instants.of_iso(value)
+            return epoch(Fields(row, "line", notes).instant(key)) if at is None else at
         if isinstance(value, int | float) and not isinstance(value, bool):
             unit_ns = MS if value > _SINCE_MS else 1000 * MS
             return Fields(row, "line", notes).epoch_ns(key, unit_ns=unit_ns)
