@@ -249,3 +249,17 @@ def test_turns_in_pieces_are_heard_one_by_one_each_where_it_began(
     expected = sorted((turn.start_ns / 1e9, (turn.decoded_ns or 0) / 1e9) for turn in turns)
     starts = sorted((each["start_seconds"], each["duration_seconds"]) for each in heard)
     assert starts == [pytest.approx(each, abs=0.002) for each in expected]
+
+
+def test_what_was_found_of_a_real_call_is_kept_and_not_sought_again(
+    home: Home, fixtures_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = fixtures_folder / "voice_agents_platform/recordings/sess_3a94975eb405"
+    with home.room() as room:
+        one = taken(room, place, wait=False)
+        anew = found(room, one)
+        assert analyses.kept(Opened(room, session(room, one))) is None
+        assert jobs.run(room, [one])
+        monkeypatch.setattr(analyses, "compute", None)
+        assert found(room, one) == anew
+    assert set(anew) == {"version", *KINDS}

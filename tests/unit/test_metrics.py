@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 
+from tests.conftest import FIXTURES
+from vault import formats
+from vault.errors import BadInput
 from vault.model import Event, Json, Segment, Timeline
+from vault.replay.analysis import analyse
 from vault.replay.metrics import latency, measure
 
 
@@ -102,3 +109,33 @@ def test_an_empty_timeline_is_all_zeros_and_json() -> None:
     assert json.loads(json.dumps(found)) == found
     assert found["role_seconds"] == {"user": 0.0, "agent": 0.0}
     assert found["event_counts"] == {}
+
+
+@pytest.mark.skipif(not FIXTURES.is_dir(), reason="the recordings are not here")
+@pytest.mark.parametrize(
+    "family",
+    ["scenario", "voicemode", "voice_agents_platform/recordings", "promptkit", "vcon", "other"],
+)
+def test_no_time_that_is_derived_of_a_real_session_is_negative(family: str) -> None:
+    found = 0
+    for place in formats.walk(FIXTURES / family):
+        with contextlib.suppress(BadInput):
+            for reading in formats.read(place):
+                timeline, length = reading.timeline, reading.duration_ns
+                for derived in (measure(timeline, length), analyse(timeline, length)):
+                    told = list(seconds(derived))
+                    assert min(told, default=0) >= 0, place.path
+                    found += len(told)
+    assert found > 50
+
+
+def seconds(value: Any, name: str = "") -> Iterator[float]:
+    """Every number under a name in seconds."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from seconds(inner, str(key))
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from seconds(inner, name)
+    elif name.endswith("_seconds") and isinstance(value, int | float):
+        yield value
