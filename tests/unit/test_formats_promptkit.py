@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -269,6 +270,16 @@ def test_an_orphan_blob_is_kept_and_told_of(tmp_path: Path) -> None:
     assert len(reading.originals) == 3
 
 
+def test_an_orphan_blob_whose_name_cannot_be_written_stays_out(tmp_path: Path) -> None:
+    path = made.recording(tmp_path / "a.json", [made.audio(1, 0, b"known", blob=True)])
+    made.blob(tmp_path, b"known")
+    below = os.fsencode(tmp_path / "blobs" / made.SESSION)
+    Path(os.fsdecode(below + b"/a\x98b.pcm")).write_bytes(b"stray")
+    reading = made.read(path)
+    assert [(w.code, w.file) for w in reading.warnings] == [("orphan-file", None)]
+    assert len(reading.originals) == 2
+
+
 def test_inline_bytes_are_found_again_in_every_variant(tmp_path: Path) -> None:
     sounds = [bytes([n, 255, 62]) * 40 for n in range(4)] + [b"\xff\xff\xff", b"\xff\xff\xff"]
     events = [made.audio(n + 1, n * 10**6, s, blob=False) for n, s in enumerate(sounds)]
@@ -430,8 +441,20 @@ def test_a_broken_annotation_is_a_warning(tmp_path: Path) -> None:
     rows = ["{", "[]", '{"annotation": 5}', json.dumps(good), '{"annotation": {"id": 5}}']
     beside.write_text("\n".join(rows))
     reading = made.read(path)
-    assert [a.id for a in reading.timeline.annotations] == ["1", ""]
-    assert made.codes(reading) == ["unreadable-row"] * 3 + ["bad-field"]
+    assert [a.id for a in reading.timeline.annotations] == ["1", "line-5"]
+    assert made.codes(reading) == ["unreadable-row"] * 3 + ["bad-field"] * 2
+
+
+def test_annotations_without_an_id_of_their_own_are_told_of(tmp_path: Path) -> None:
+    path = made.recording(tmp_path / "a.json", [made.event(1, 0)])
+    said = [{"type": "comment", "value": {"text": text}} for text in "abcd"]
+    for annotation in said[2:]:
+        annotation["id"] = "same"
+    rows = [json.dumps({"annotation": annotation}) for annotation in said]
+    (tmp_path / f"{made.SESSION}.annotations.jsonl").write_text("\n".join(rows))
+    reading = made.read(path)
+    assert [a.value for a in reading.timeline.annotations] == [{"text": t} for t in "abd"]
+    assert made.codes(reading) == ["bad-field", "bad-field", "repeated-id"]
 
 
 @real

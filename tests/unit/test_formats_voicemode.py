@@ -429,6 +429,14 @@ def test_a_recording_is_found_where_voicemode_keeps_it(
     )
 
 
+def test_a_recording_with_the_ending_of_another_kind_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "audio").mkdir()
+    (tmp_path / "audio" / "a_tts.mp3").write_bytes(noise(0.1))
+    reading = one(log(tmp_path, row(audio_file="audio/a_tts.mp3")))
+    assert codes(reading) == ["mislabelled-media"]
+    assert [s.decoded_ns for s in reading.timeline.segments] == [100_000_000]
+
+
 @pytest.mark.parametrize(
     "named",
     ["../x.wav", "/etc/hostname", "audio/../../x.wav", "a\\b.wav", "a\0b.wav", "\ud800.wav"],

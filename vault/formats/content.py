@@ -63,6 +63,13 @@ def look(source: Source, name: str, size_bytes: int) -> Looked:
     return Looked(original(source, name, size_bytes, head), container, duration, warnings)
 
 
+def is_mislabelled(name: str, container: str) -> bool:
+    """Whether the ending of a name says that the file is another container than it is."""
+    called = name.lower().rpartition(".")[2]
+    alike = {called, container} <= {"ogg", "opus"}
+    return called in MEDIA_TYPES and called != container and not alike
+
+
 def told(codes: Sequence[str], name: str) -> tuple[Warn, ...]:
     """What `vault.media` noticed about a file, as warnings."""
     known = [_NOTICED.get(code.removesuffix("-audio"), (code, "See the code.")) for code in codes]

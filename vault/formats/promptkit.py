@@ -27,7 +27,7 @@ from vault.formats.promptkit_events import Gathered, is_safe_id, known_instant
 from vault.formats.promptkit_media import Media, buffered, size_of
 from vault.formats.promptkit_turns import segments
 from vault.formats.promptkit_variant import LINES, RECORDING, variant_of
-from vault.formats.source import JSON_BYTES_LIMIT, Source
+from vault.formats.source import JSON_BYTES_LIMIT, Source, sayable
 from vault.model import Annotation, Json, Kind, Original, Participant, Reading, Timeline
 
 NAMES = ("promptkit",)
@@ -258,6 +258,10 @@ class _Recording:
             for entry in self.place.listing(below):
                 file = f"{below}/{entry.name}"
                 if entry.kind != "file" or file in known or entry.name.startswith("."):
+                    continue
+                if sayable(file) is None:
+                    text = "No event names a blob, whose name cannot be written; it stays out."
+                    self.notes.add("orphan-file", text)
                     continue
                 self.notes.add("orphan-file", "No event names this blob.", file)
                 opener = self.place.opener(file, entry.size_bytes)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+import msgspec
+
 from vault.errors import BadInput
 from vault.formats import instants, jsontext
 from vault.formats.fields import Fields, Notes
@@ -65,8 +67,13 @@ def read(
             notes.add("unreadable-row", f"Line {number + 1} is no annotation; it is lost.", file)
             continue
         made = _annotation(line, Fields(stated, f"line {number + 1}", notes), start_ns)
+        if not made.id:
+            notes.add("bad-field", f"Line {number + 1} has no id; it goes by its line.", file)
+            made = msgspec.structs.replace(made, id=f"line-{number + 1}")
         if made.id in found and found[made.id].deleted:
             continue
+        if made.id in found and not made.deleted:
+            notes.add("repeated-id", f"Line {number + 1} takes the place of one of its id.", file)
         found[made.id] = made
     return tuple(found.values())
 

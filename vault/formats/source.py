@@ -63,6 +63,14 @@ def relative(name: str) -> str:
     return "/".join(parts)
 
 
+def sayable(name: str) -> str | None:
+    """The same, None instead of `BadInput`."""
+    try:
+        return relative(name)
+    except BadInput:
+        return None
+
+
 class Source:
     """One place that may hold a session. Holds nothing open between calls.
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from vault.errors import BadInput
 from vault.formats import content
 from vault.formats.content import Looked
-from vault.formats.source import Source, relative
+from vault.formats.source import Source, relative, sayable
 from vault.formats.voicemode_rows import Rows
 from vault.model import Json
 
@@ -52,6 +52,9 @@ class Recordings:
         if looked.container is None or name in self._logs:
             rows.note(index, "unreadable-audio", "the file it names holds no audio.", name)
             return None
+        if content.is_mislabelled(name, looked.container):
+            text = f"the recording is {looked.container}, whatever its name says."
+            rows.note(index, "mislabelled-media", text, name)
         if self._owners.setdefault(name, owner) != owner:
             rows.note(index, "shared-file", "it is kept with another that names it.", name)
             return None
@@ -72,7 +75,7 @@ class Recordings:
                 if entry.kind == "folder" and name.count("/") < _DEPTH:
                     folders.append(name)
                 elif entry.kind == "file" and name not in self._owners:
-                    yield _sayable(name)
+                    yield sayable(name)
 
     def _first(self, places: Iterator[str]) -> Looked | None:
         for name in places:
@@ -84,13 +87,6 @@ class Recordings:
                     continue
                 raise
             return content.look(self._source, name, size)
-        return None
-
-
-def _sayable(name: str) -> str | None:
-    try:
-        return relative(name)
-    except BadInput:
         return None
 
 
