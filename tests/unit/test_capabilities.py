@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent.parent
 TABLE = TESTS.parent / "vault" / "formats" / "CAPABILITIES.md"
 _ROW = re.compile(r"^\| (\d+) \|.*\| ([^|]+) \|$", re.MULTILINE)
 _TEST = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
+_ON_RECORDINGS = re.compile(r"`([\w/]+\.py)::test_\w+` \*")
+#: How a module gets at the recordings, or at what is skipped without them.
+_ASKS = re.compile(r"\b(fixtures_folder|FIXTURES|needs_\w+|real)\b")
 
 
 def named() -> dict[int, list[tuple[str, str]]]:
@@ -24,12 +28,21 @@ def test_every_one_of_the_45_has_a_test() -> None:
     assert all(rows.values())
 
 
+def test_every_one_of_the_45_has_a_test_on_real_recordings() -> None:
+    rows = _ROW.findall(TABLE.read_text())
+    for number, cell in rows:
+        files = _ON_RECORDINGS.findall(cell)
+        assert files, f"row {number} has none"
+        for file in files:
+            assert _ASKS.search((TESTS / file).read_text()), f"{file} asks for no recordings"
+
+
 def test_every_named_test_exists() -> None:
-    for row, tests in named().items():
-        for file, name in tests:
-            assert name in functions(TESTS / file), f"row {row} names {file}::{name}"
+    for file, name in _TEST.findall(TABLE.read_text()):
+        assert name in functions(TESTS / file), f"{file}::{name} is named and not there"
 
 
+@cache
 def functions(path: Path) -> set[str]:
     """The functions of a module, those in classes too."""
     tree = ast.parse(path.read_text())
