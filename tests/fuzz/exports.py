@@ -22,6 +22,7 @@ from vault.export.record import Record, document
 from vault.export.writers import WRITERS, Each, Tree, Whole
 from vault.formats import promptkit_annotations
 from vault.formats.fields import Notes
+from vault.formats.source import relative
 from vault.model import Annotation, Json, Kind, Reading
 from vault.operations import leaving
 
@@ -60,8 +61,10 @@ def sessions(data: bytes) -> None:
 
 
 def recordings(data: bytes) -> None:
-    """A session of any format as a PromptKit recording, with what lies beside it, read again."""
+    """A session as PromptKit's and as VoiceMode's, with what lies beside it, read again."""
     for reading in _readings(data):
+        with suppress(NotFound):
+            _as_log(_record(reading))
         for name in ("promptkit", "promptkit-jsonl"):
             made, again = _as_recording(_record(reading), name)
             sound = {each.name for each in again.originals if each.kind is Kind.AUDIO}
@@ -95,6 +98,20 @@ def _as_recording(record: Record, name: str) -> tuple[dict[str, bytes], Reading]
     place = scratch.write({"again.json": text, **made}) / "again.json"
     (again,) = formats.read(place, "promptkit")
     return made, again
+
+
+def _as_log(record: Record) -> None:
+    """A VoiceMode log, whose reader finds every recording that lies beside it."""
+    writer, order = WRITERS["voicemode"], records.order()
+    assert isinstance(writer, Each)
+    text = _joined(writer.write(record, order))
+    made = {n: _joined(blocks) for n, blocks in writer.beside(record, order)}
+    assert all(writer.owns.fullmatch(n) and relative(n) == n for n in made)
+    name = "voicemode_events" if record.session.format == "voicemode-events" else "exchanges"
+    place = scratch.write({f"{name}_2026-01-10.jsonl": text, **made})
+    again = formats.read(place, name.replace("_", "-").replace("exchanges", "voicemode"))
+    found = {o.name for one in again for o in one.originals if o.kind is Kind.AUDIO}
+    assert found == made.keys()
 
 
 def _gist(one: Annotation) -> tuple[Json, ...]:

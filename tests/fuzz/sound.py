@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, timedelta
 
 from vault.errors import BadInput
-from vault.formats import jsontext, openai_realtime_sound
+from vault.formats import jsontext
 from vault.formats.promptkit_inline import inline_sound
 from vault.formats.source import relative
 from vault.media import wav
@@ -23,6 +23,12 @@ _INT64 = 2**63
 _ROLES = {"user", "agent", "system"}
 #: Past so many segments and events the replay is not tried again on the same ideas.
 _REPLAYED_LIMIT = 200
+#: In which events OpenAI Realtime sends sound, and in which of their fields.
+_SENT = {
+    "input_audio_buffer.append": "audio",
+    "response.audio.delta": "delta",
+    "response.output_audio.delta": "delta",
+}
 
 
 def check(reading: Reading) -> None:
@@ -121,10 +127,10 @@ def _whole(reading: Reading, sounds: dict[str, bytes]) -> None:
 
 def _sent(line: bytes) -> int:
     """How many bytes of sound a line holds, told in another way than the reader's."""
-    event = openai_realtime_sound.event_in(jsontext.object_in(line) or {})
-    kind = event.get("type")
-    key = openai_realtime_sound.PIECES.get(kind if isinstance(kind, str) else "", ("", ""))[1]
-    text = event.get(key)
+    row = jsontext.object_in(line) or {}
+    inner = row.get("event")
+    event = inner if isinstance(inner, dict) else row
+    text = event.get(_SENT.get(str(event.get("type")), ""))
     return len(base64.b64decode(text, validate=True)) if isinstance(text, str) else 0
 
 
