@@ -394,3 +394,11 @@ def test_an_empty_table_in_a_word_file_still_opens() -> None:
     document = Document("T", "", records.AT, [Section("S", [table])])
     found = docx.Document(io.BytesIO(b"".join(word.docx_file(document, Notes()))))
     assert [c.text for c in found.tables[0].rows[0].cells] == ["name", "count"]
+
+
+def test_a_long_cell_leaves_the_others_of_its_row_room() -> None:
+    name, value = "Dr. Maximiliane of Birch Lane, " * 4, "6.4 s by audio, turns 3, " * 4
+    table = Table("t", ("analysis", "figure", "value", "basis"), [("", name, value, "x")] * 20)
+    document = Document("T", "", records.AT, [Section("S", [table])])
+    whole = b"".join(pdf.pdf_file(document, Notes()))
+    assert len(re.findall(rb"/Type ?/Page\b", whole)) == 2

@@ -12,7 +12,7 @@ from vault.formats.fields import Notes
 from vault.model import Json
 
 #: Columns whose cells may be long: they give way to the others, and break anywhere.
-LONG = frozenset({"text", "value", "name", "meaning", "file"})
+LONG = frozenset({"text", "value", "name", "meaning", "file", "figure"})
 _BRIEF, _DEEP = 200, 6
 _LEFT_OUT = "pictures-left-out"
 
