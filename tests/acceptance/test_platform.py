@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import FIXTURES
-from tests.homes import Home
+from tests.homes import Home, ended
 from vault import formats
 from vault.media import probe
 from vault.replay.transcript import process
@@ -114,6 +114,16 @@ def test_what_a_source_states_of_a_call_is_in_its_documents(
             words = b"".join(map(archive.read, archive.namelist()))
     for stated in (b"quality_metrics.transcript_accuracy_score", b"0.705", b"campaign", b"spring"):
         assert stated in words
+
+
+def test_people_are_told_what_a_source_states_of_consent_and_that_nobody_checked(
+    home: Home,
+) -> None:
+    session = deposited(home, CALL)
+    told = ended(home.start("show", session)).out
+    assert "consent        stated by the source, unchecked" in told
+    stated = home.run("show", session).document["consent"]["stated"]
+    assert [each["consent_type"] for each in stated] == ["recording", "transcript", "analytics"]
 
 
 def test_all_sessions_returns_all_and_a_report_counts_them(home: Home, tmp_path: Path) -> None:
