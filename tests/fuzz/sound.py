@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, timedelta
 
 from vault.errors import BadInput
-from vault.formats import jsontext
+from vault.formats import jsontext, openai_realtime_sound, openai_realtime_wav
 from vault.formats.promptkit_inline import inline_sound
 from vault.formats.source import relative
 from vault.media import wav
@@ -121,17 +121,23 @@ def _whole(reading: Reading, sounds: dict[str, bytes]) -> None:
     assert {segment.file for segment in reading.timeline.segments} - {None} == set(sounds)
     if all(warning.code != "inline-audio" for warning in reading.warnings):
         (log,) = reading.originals
-        sent = sum(map(_sent, _opens(log).split(b"\n")))
-        assert 0 <= sent - heard <= len(sounds), "sound is lost"
+        sent = list(map(_sent, _opens(log).split(b"\n")))
+        streamed, whole = (sum(sizes) for sizes in zip(*sent, strict=True))
+        assert streamed - len(sounds) <= heard <= streamed + whole, "sound is lost"
 
 
-def _sent(line: bytes) -> int:
-    """How many bytes of sound a line holds, told in another way than the reader's."""
-    row = jsontext.object_in(line) or {}
-    inner = row.get("event")
-    event = inner if isinstance(inner, dict) else row
-    text = event.get(_SENT.get(str(event.get("type")), ""))
-    return len(base64.b64decode(text, validate=True)) if isinstance(text, str) else 0
+def _sent(line: bytes) -> tuple[int, int]:
+    """How many bytes of sound a line streams, and how many its event has whole at most.
+
+    Told in another way than the reader's.
+    """
+    event = openai_realtime_wav.event_in(jsontext.object_in(line) or {})
+    kind = event.get("type")
+    key = openai_realtime_sound.PIECES.get(kind if isinstance(kind, str) else "", ("", ""))[1]
+    text = event.get(key)
+    if isinstance(text, str):
+        return len(base64.b64decode(text, validate=True)), 0
+    return 0, len(line)
 
 
 def _replayed(timeline: Timeline, duration_ns: int | None) -> None:

@@ -176,19 +176,88 @@ def test_sound_in_no_known_form_stays_in_the_log_and_is_told_of(tmp_path: Path) 
     assert [o.kind for o in reading.originals] == [Kind.OTHER]
 
 
-@pytest.mark.parametrize("kind", ["conversation.item.create", "response.content_part.done"])
-def test_sound_in_what_an_event_describes_is_kept_out_of_the_timeline(
-    tmp_path: Path, kind: str
-) -> None:
-    parts: list[Json] = [{"type": "input_text", "text": "Hi"}, {"type": "audio", "audio": "AAAA"}]
-    item: Json = {"type": "message", "id": "u", "role": "user", "content": parts}
-    named = "item" if "item" in kind else "part"
-    told: dict[str, Json] = {"type": kind, named: item}
-    reading = made(tmp_path, (0, told))
-    assert "AAAA" not in repr(reading.timeline)
-    assert "'omitted_bytes': 3" in repr(reading.timeline.events[0].data)
-    assert [o.kind for o in reading.originals] == [Kind.OTHER]
-    assert ("inline-audio", None) in codes(reading)
+def message(kind: str, *audio: bytes, **item: Json) -> dict[str, Json]:
+    """An event that describes a message of the user with sound in its parts."""
+    parts: list[Json] = [
+        {"type": "input_audio", "audio": base64.b64encode(each).decode()} for each in audio
+    ]
+    parts = parts or [{"type": "input_audio"}]
+    told: dict[str, Json] = {"type": "message", "role": "user", "content": parts, **item}
+    return {"type": f"conversation.item.{kind}", "item": told}
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_message_that_is_sent_whole_is_a_turn_that_ends_then(tmp_path: Path, named: bool) -> None:
+    whole = samples(1.0, 1)
+    reading = made(
+        tmp_path,
+        (0, {"type": "session.created", "session": {}}),
+        (5, message("create", whole, **({"id": "u"} if named else {}))),
+        (5.1, message("created", id="u")),
+        (6, {"type": TRANSCRIBED, "item_id": "u", "transcript": "Hi"}),
+        (7, message("retrieved", whole, id="u")),
+    )
+    (turn,) = reading.timeline.segments
+    assert (turn.role, turn.text, turn.file) == ("user", "Hi", "sound-0000-user.wav")
+    assert (turn.start_ns, turn.end_ns, turn.decoded_ns) == (4 * SECOND, 5 * SECOND, SECOND)
+    assert {name: pcm(file) for name, file in held(reading).items()} == {turn.file: whole}
+    assert codes(reading) == []
+    assert base64.b64encode(whole).decode()[:40] not in repr(reading.timeline)
+
+
+def test_what_repeats_the_sound_of_deltas_is_no_second_recording(tmp_path: Path) -> None:
+    heard = samples(0.5, 1)
+    part: Json = {"type": "audio", "audio": base64.b64encode(heard).decode()}
+    item: Json = {"type": "message", "role": "assistant", "id": "a", "content": [part]}
+    reading = made(
+        tmp_path,
+        (1, said(heard, "a")),
+        (2, {"type": "response.content_part.done", "item_id": "a", "part": part}),
+        (3, {"type": "response.output_item.done", "item": item}),
+        (4, {"type": "response.done", "response": {"output": [item]}}),
+    )
+    assert [pcm(file) for file in held(reading).values()] == [heard]
+    assert "inline-audio" not in {warning.code for warning in reading.warnings}
+    told = [json.dumps(event.data) for event in reading.timeline.events]
+    assert [each.count('"omitted_bytes": 24000') for each in told] == [1, 1, 1, 1]
+
+
+def test_whole_messages_come_one_after_the_other_and_part_no_stream(tmp_path: Path) -> None:
+    parts = [samples(1.0, n) for n in range(5)]
+    reading = made(
+        tmp_path,
+        (0, sent(parts[0])),
+        (1, message("create", parts[1], parts[2], id="u")),
+        (1.2, sent(parts[3])),
+        (
+            9,
+            {
+                "type": "response.output_item.done",
+                "item": {
+                    "type": "message",
+                    "role": "assistant",
+                    "id": "a",
+                    "content": [
+                        {"type": "output_audio", "audio": base64.b64encode(parts[4]).decode()}
+                    ],
+                },
+            },
+        ),
+    )
+    heard = [pcm(file) for file in held(reading).values()]
+    assert heard == [parts[0] + parts[3], parts[1], parts[2], parts[4]]
+    assert sorted(placed(reading).values()) == [0.0, 1.0, 2.0, 9.0]
+
+
+@pytest.mark.parametrize("audio", ["no base64", "AAA", "\u00e4"])
+def test_whole_sound_in_no_known_form_stays_in_the_log(tmp_path: Path, audio: str) -> None:
+    event = message("create", b"abcd", id="u")
+    item = event["item"]
+    assert isinstance(item, dict)
+    item["content"] = [{"type": "input_audio", "audio": audio}, {"type": "input_audio", "audio": 5}]
+    reading = made(tmp_path, (0, event))
+    assert reading.inside is None
+    assert [w.text[:2] for w in reading.warnings if w.code == "inline-audio"] == ["1 "]
 
 
 def test_without_times_the_milliseconds_of_the_service_place_the_sound(tmp_path: Path) -> None:
@@ -208,6 +277,14 @@ def test_without_times_the_milliseconds_of_the_service_place_the_sound(tmp_path:
 def test_half_a_sample_at_the_end_is_left_out(tmp_path: Path) -> None:
     reading = made(tmp_path, (0, sent(b"abc")), (0, sent(b"de")))
     assert pcm(held(reading)["sound-0000-user.wav"]) == b"abcd"
+
+
+def test_a_log_whose_messages_have_changed_gives_no_sound(tmp_path: Path) -> None:
+    reading = made(tmp_path, (0, message("create", samples(0.1), id="u")))
+    (path,) = tmp_path.glob("*.jsonl")
+    path.write_bytes(path.read_bytes().replace(b"input_audio", b"input_\x61ud10"))
+    with pytest.raises(BadInput, match="changed"):
+        held(reading)
 
 
 def test_a_log_that_has_changed_gives_no_sound(tmp_path: Path) -> None:

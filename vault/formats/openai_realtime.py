@@ -17,14 +17,15 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from vault.errors import BadInput
 from vault.formats import instants, jsontext, loglines, single
 from vault.formats.fields import Fields, Notes, note_repeated
-from vault.formats.openai_realtime_sound import PIECES, Recording, Sounds, event_in, inside
+from vault.formats.openai_realtime_sound import PIECES, Recording, Sounds
+from vault.formats.openai_realtime_wav import event_in, inside
 from vault.formats.single import MS, Clock, Told, epoch
 from vault.formats.sound import RECORDING_NS
 from vault.formats.source import Source
@@ -63,6 +64,10 @@ class Item:
     truncated: bool = False
     sound: Recording | None = None
     data: dict[str, Json] = field(default_factory=dict)
+
+    def is_heard_in(self, sound: Recording) -> None:
+        """That recording is all of it."""
+        self.sound, self.start_ns, self.end_ns = sound, sound.start_ns, sound.end_ns
 
 
 def detect(source: Source) -> str | None:
@@ -169,6 +174,7 @@ class _Log:
         self.sounds = Sounds(notes)
         self._notes = notes
         self._now = 0
+        self._nameless: list[Recording] = []  # whose items have no id yet
         self._understood: dict[str, Callable[[Fields], None]] = {
             "session.created": self._configured,
             "session.updated": self._configured,
@@ -198,7 +204,7 @@ class _Log:
             self.sounds.take(kind, event, self._now, place)
             self.has_sound = self.has_sound or "omitted_bytes" in data
         elif kind.startswith(_DESCRIBING):
-            self.has_sound = self.sounds.leave(data) > 0 or self.has_sound
+            self._sent(self.sounds.whole(kind, data, self._now, place, self._is_heard))
         if "item" in data and kind.startswith("conversation.item."):
             self._described(event.object("item"))
         elif kind in self._understood:
@@ -207,6 +213,19 @@ class _Log:
         if data is not row and isinstance(row.get("direction"), str):
             data["direction"] = row["direction"]
         self.events.append(Event(len(self.events), kind, self._now, data))
+
+    def _is_heard(self, name: str) -> bool:
+        return name in self.items and self.items[name].sound is not None
+
+    def _sent(self, sounds: Sequence[Recording] | None) -> None:
+        """Give the sound of messages that were sent whole to their items."""
+        self.has_sound = self.has_sound or sounds is not None
+        for sound in sounds or ():
+            if sound.item is None:
+                self._nameless += [sound] if sound.role == "user" else []
+            elif not self._is_heard(sound.item):
+                data: dict[str, Json] = {"item_id": sound.item}
+                self.items.setdefault(sound.item, Item(sound.role, data=data)).is_heard_in(sound)
 
     def _configured(self, event: Fields) -> None:
         self.session = event.object("session")
@@ -257,6 +276,9 @@ class _Log:
             return
         item = self._item(told, told.role("role")[0], "id")
         for _, part in told.objects("content") or ():
+            is_sound = part.value.get("type") == "input_audio"
+            if is_sound and item.sound is None and self._nameless and told.text("id"):
+                item.is_heard_in(self._nameless.pop(0))
             text = part.text("text", "transcript")
             if text is not None and item.text is None:
                 item.text = text

@@ -4,8 +4,11 @@ What the user sends is one stream: pieces that follow each other in time are one
 which there may be several turns. What the agent says is a recording for each item; it runs on
 while others are sent ahead, until the user speaks or the item is said to be truncated.
 
-Nothing is held of the sound but where in the log it lies: it is decoded line by line, each time
-that it is read. It is 16 bits at 24 kHz mono unless the session names another format.
+A message may have sound of its own, sent whole: a recording as well, unless its item was heard
+before, for then it repeats that. The user's ends when it was sent, the agent's begins then.
+
+Nothing is held of the sound but where in the log it lies (`openai_realtime_wav.py` reads it there).
+It is 16 bits at 24 kHz mono unless the session names another format.
 
 Source: platform.openai.com, Realtime API reference: `input_audio_buffer.append`,
 `response.output_audio.delta`, `session.audio` and, of the older generation,
@@ -14,23 +17,16 @@ Source: platform.openai.com, Realtime API reference: `input_audio_buffer.append`
 
 from __future__ import annotations
 
-import base64
-import io
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from vault.errors import BadInput
-from vault.formats import jsontext, loglines
-from vault.formats.blocks import Blocks
-from vault.formats.content import MEDIA_TYPES
+from vault.formats import loglines
 from vault.formats.fields import Fields, Notes
 from vault.formats.sound import law_of
-from vault.formats.source import Source
 from vault.media import wav
-from vault.model import Json, Kind, Original
+from vault.model import Json
 
 #: Whose sound is in an event of that type, and in which of its fields.
 PIECES = {
@@ -38,6 +34,8 @@ PIECES = {
     "response.audio.delta": ("agent", "delta"),
     "response.output_audio.delta": ("agent", "delta"),
 }
+#: What a part of a message is called that is sound.
+_PARTS = ("input_audio", "output_audio", "audio")
 _SIDES = {"user": "input", "agent": "output"}
 #: Pieces of the user's stream that come later than this are a recording of their own.
 _APART_NS = 500_000_000
@@ -45,6 +43,9 @@ _SECOND_NS = 1_000_000_000
 _LOWEST_RATE = 1000
 _ALPHABET = string.ascii_letters.encode() + string.digits.encode() + b"+/"
 _PADDINGS = (b"", b"=", b"==")
+
+#: The keys and places that lead to a text of base64 in an event.
+Path: TypeAlias = tuple[str | int, ...]
 
 
 class Shape(NamedTuple):
@@ -61,14 +62,17 @@ class Shape(NamedTuple):
 
 @dataclass(slots=True)
 class Recording:
-    """Sound that belongs together. `cut_ns` is where others may sound although it goes on."""
+    """Sound that belongs together. `cut_ns` is where others may sound although it goes on.
+
+    `pieces` are the lines of the log that hold it, and where in their events it lies.
+    """
 
     name: str
     role: str
     item: str | None
     start_ns: int
     shape: Shape
-    places: list[loglines.Place] = field(default_factory=list)
+    pieces: list[tuple[loglines.Place, Path]] = field(default_factory=list)
     size_bytes: int = 0
     cut_ns: int | None = None
 
@@ -93,6 +97,33 @@ class Recording:
         return self.end_ns if self.cut_ns is None else min(self.end_ns, self.cut_ns)
 
 
+class _Whole(NamedTuple):
+    """A part of a message that has sound, where it lies in its event, and whose it is."""
+
+    part: dict[str, Json]
+    path: Path
+    item: str | None
+    role: str
+
+
+def _wholes(value: Json, path: Path, item: str | None, role: str) -> Iterator[_Whole]:
+    """Every part with sound in what an event describes."""
+    if isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from _wholes(inner, (*path, place), item, role)
+    if not isinstance(value, dict):
+        return
+    if value.get("type") == "message":
+        named = value.get("id")
+        item = named if isinstance(named, str) and named else item
+        role = "user" if value.get("role") == "user" else "agent"
+    for key, inner in value.items():
+        if isinstance(inner, dict | list):
+            yield from _wholes(inner, (*path, key), item, role)
+    if isinstance(value.get("audio"), str) and value["audio"]:
+        yield _Whole(value, (*path, "audio"), item, role)
+
+
 class Sounds:
     """The recordings so far, in the order they began."""
 
@@ -101,6 +132,7 @@ class Sounds:
         self._notes = notes
         self._shapes = dict.fromkeys(_SIDES, Shape())
         self._last: dict[str, Recording] = {}
+        self._sent_until_ns = 0
         self._lost = 0
 
     def configured(self, session: Fields) -> None:
@@ -121,26 +153,51 @@ class Sounds:
             self._lost += 1
         elif size:
             found = self._recording(role, event.text("item_id"), now_ns, shape)
-            found.places.append(place)
+            found.pieces.append((place, (key,)))
             found.size_bytes += size
 
-    def leave(self, value: Json) -> int:
-        """How many pieces of sound lie in what an event describes; they are left out of it.
+    def whole(
+        self,
+        kind: str,
+        event: dict[str, Json],
+        now_ns: int,
+        place: loglines.Place,
+        is_heard: Callable[[str], bool],
+    ) -> list[Recording] | None:
+        """Take the sound out of what an event describes; None if there is none.
 
-        It repeats what was sent in pieces, or was sent whole and at no time of its own.
+        The recordings are those of items that were not heard before.
         """
-        if isinstance(value, list):
-            return sum(map(self.leave, value))
-        if not isinstance(value, dict):
-            return 0
-        found = sum(map(self.leave, value.values()))
-        text = value.get("audio")
-        if not isinstance(text, str) or not text:
-            return found
-        del value["audio"]
-        value["omitted_bytes"] = len(text) * 3 // 4
-        self._lost += 1
-        return found + 1
+        role = "agent" if kind.startswith("response.") else "user"
+        item = event.get("item_id")
+        found = list(_wholes(event, (), item if isinstance(item, str) else None, role))
+        heard = {whole.item for whole in found if whole.item and is_heard(whole.item)}
+        made: list[Recording] = []
+        for whole in found:
+            text = str(whole.part.pop("audio"))
+            size, shape = _size(text), self._shapes[whole.role]
+            whole.part["omitted_bytes"] = len(text) * 3 // 4 if size is None else size
+            if size is None or not shape.rate or whole.part.get("type") not in _PARTS:
+                self._lost += 1
+            elif size and whole.item not in heard:
+                made.append(self._sent(whole, now_ns, shape, size))
+                made[-1].pieces.append((place, whole.path))
+        return made if found else None
+
+    def _sent(self, whole: _Whole, now_ns: int, shape: Shape, size: int) -> Recording:
+        """A new recording of a message that was sent whole."""
+        made = self._new(whole.role, whole.item, now_ns, shape)
+        made.size_bytes = size
+        if whole.role == "agent":
+            last = self._last.get("agent")
+            made.start_ns = now_ns if last is None else max(now_ns, last.free_ns)
+            self._last["agent"] = made
+        else:
+            last = self._last.get("user")
+            before = max(self._sent_until_ns, 0 if last is None else last.end_ns)
+            made.start_ns = max(now_ns - made.duration_ns, before)
+            self._sent_until_ns = made.end_ns
+        return made
 
     def of_user(self) -> Recording | None:
         """What the user was heard in last."""
@@ -176,54 +233,13 @@ class Sounds:
             if follows and (last.shape, last.item) == (shape, item):
                 return last
         start = now_ns if last is None else max(now_ns, last.free_ns)
-        made = Recording(f"sound-{len(self.all):04d}-{role}.wav", role, item, start, shape)
-        self._last[role] = made
-        self.all.append(made)
+        made = self._last[role] = self._new(role, item, start, shape)
         return made
 
-
-def inside(source: Source, found: Sequence[Recording]) -> Iterator[Original]:
-    """The recordings as originals, for `Reading.inside`; `BadInput` where the log has changed."""
-    for recording in found:
-        size = sum(map(len, _around(recording))) + recording.frames * recording.shape.frame_bytes
-        opened = partial(_open, source, recording)
-        yield Original(recording.name, Kind.AUDIO, MEDIA_TYPES["wav"], size, opened)
-
-
-def event_in(row: dict[str, Json]) -> dict[str, Json]:
-    """The event that a line of the log holds, with or without a wrapper around it."""
-    inner = row.get("event")
-    return inner if isinstance(inner, dict) else row
-
-
-def _open(source: Source, recording: Recording) -> BinaryIO:
-    lines = loglines.excerpt(source, source.name, recording.places).open()
-    return io.BufferedReader(Blocks(lines, _wav(lines, recording)), 1 << 16)
-
-
-def _wav(lines: BinaryIO, recording: Recording) -> Iterator[bytes]:
-    """A WAV file of the pieces in these lines; half a sample at its end is left out."""
-    header, padding = _around(recording)
-    yield header
-    left = recording.frames * recording.shape.frame_bytes
-    for line in lines:
-        event = event_in(jsontext.object_in(line) or {})
-        _, key = PIECES.get(str(event.get("type")), ("", ""))
-        try:
-            block = base64.b64decode(str(event.get(key)))[:left]
-        except ValueError:
-            raise BadInput("The log changed while it was being read.") from None
-        left -= len(block)
-        yield block
-    yield padding
-
-
-def _around(recording: Recording) -> tuple[bytes, bytes]:
-    """What a WAV file has before its samples and behind them."""
-    shape = recording.shape
-    tag = {"a": wav.ALAW, "u": wav.MULAW}.get(shape.law or "", wav.PCM)
-    header = wav.write_header(shape.rate, 1, 8 * shape.frame_bytes, recording.frames, tag)
-    return header, bytes(recording.frames * shape.frame_bytes % 2)
+    def _new(self, role: str, item: str | None, start_ns: int, shape: Shape) -> Recording:
+        name = f"sound-{len(self.all):04d}-{role}.wav"
+        self.all.append(Recording(name, role, item, start_ns, shape))
+        return self.all[-1]
 
 
 def _size(text: str) -> int | None:
