@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from xml.parsers import expat
 
 from tests import records
@@ -25,6 +26,7 @@ from vault.formats.fields import Notes
 from vault.formats.source import relative
 from vault.model import Annotation, Json, Kind, Reading
 from vault.operations import leaving
+from vault.replay.analysis import analyse
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _SEGMENTS_LIMIT = 50
@@ -181,7 +183,9 @@ def _one(name: str, record: Record) -> bytes:
 
 def _record(reading: Reading) -> Record:
     started = reading.started_at or records.AT
-    return replace(records.record(), session=reading, started_at=started, ended_at=started)
+    found = partial(analyse, reading.timeline, reading.duration_ns)
+    plain = records.record()
+    return replace(plain, session=reading, started_at=started, ended_at=started, analyses=found)
 
 
 def _write(record: Record, name: str, check: Callable[[bytes], None]) -> None:
@@ -191,6 +195,9 @@ def _write(record: Record, name: str, check: Callable[[bytes], None]) -> None:
             check(_joined(writer.write([record], order)))
         elif isinstance(writer, Each):
             check(_joined(writer.write(record, order)))
+            made = {file: _joined(blocks) for file, blocks in writer.beside(record, order)}
+            assert all(writer.owns.fullmatch(file) for file in made)
+            assert not any({"..", ""} & set(file.split("/")) for file in made)
         elif isinstance(writer, Tree):
             made = {file: _joined(blocks) for file, blocks in writer.write(record, order)}
             assert all(writer.owns.fullmatch(file) for file in made)
