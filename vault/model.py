@@ -106,6 +106,11 @@ class Warn(msgspec.Struct, frozen=True, gc=False):
     text: str
     file: str | None = None
 
+    def entry(self) -> dict[str, Json]:
+        """Its entry in `warnings[]`; the file only where it is about one."""
+        about: dict[str, Json] = {} if self.file is None else {"file": self.file}
+        return {"code": self.code, "text": self.text, **about}
+
 
 @dataclass(init=False, repr=False, eq=False, match_args=False)
 class Participant(msgspec.Struct, frozen=True, gc=False):
@@ -245,3 +250,14 @@ class Part:
     size_bytes: int
     sha256: str
     extents: Sequence[tuple[int, int]]
+
+    def entry(self) -> dict[str, Json]:
+        """Its entry in `parts[]`, wherever a session is written down."""
+        return {
+            "name": self.name,
+            "kind": self.kind.value,
+            "compartment": self.compartment.value,
+            "media_type": self.media_type,
+            "bytes": self.size_bytes,
+            "sha256": self.sha256,
+        }

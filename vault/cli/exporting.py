@@ -202,7 +202,5 @@ def chosen(room: Room, ids: MANY, filters: Filters, *, everything: bool) -> Choi
 
 def answer(desk: Desk, done: Exported) -> None:
     """Say what was written."""
-    from vault.operations import show as documents
-
-    more = {"records": done.records, "warnings": documents.warnings(done.warnings)}
+    more = {"records": done.records, "warnings": [warning.entry() for warning in done.warnings]}
     wrote(desk, done.files, more)

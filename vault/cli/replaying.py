@@ -56,7 +56,6 @@ def replay(
     from vault.export import endings
     from vault.formats.fields import Notes
     from vault.operations import retrieve
-    from vault.operations import show as documents
     from vault.operations.listen import heard
 
     start, stop = _ns("--at", at), None if until is None else _ns("--until", until)
@@ -82,7 +81,7 @@ def replay(
         if output is not None:
             notes = Notes()
             document["files"] = [heard(opened, start, output, part, notes)]
-            document["warnings"] = documents.warnings(notes.all())
+            document["warnings"] = [warning.entry() for warning in notes.all()]
     desk.answer(document, _moment_lines(document))
     tell_warnings(desk, document)
 

@@ -10,7 +10,7 @@ from vault.errors import IntegrityError
 from vault.export import captions, story
 from vault.export.escape import file_name
 from vault.export.pages import Document
-from vault.export.record import Order, Record, blocks, document, head, plain, warned
+from vault.export.record import Order, Record, blocks, document, head, plain
 from vault.export.waiting import Waiting
 from vault.export.webpage import html_file
 from vault.export.zipstream import ZipStream
@@ -61,7 +61,7 @@ def manifest(order: Order, records: int, files: Iterable[bytes]) -> Iterator[byt
     yield about[:-1].encode() + b', "files": ['
     for number, file in enumerate(files):
         yield (b",\n" if number else b"\n") + file
-    warnings = json.dumps(warned(order.notes.all()))
+    warnings = json.dumps([warning.entry() for warning in order.notes.all()])
     yield b'\n], "warnings": ' + warnings.encode() + b"}\n"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
@@ -112,9 +112,9 @@ def document(record: Record) -> dict[str, Json]:
         "annotations": plain(timeline.annotations),
         "metrics": measured(record),
         "analyses": dict(record.analyses()),
-        "parts": [part(p) for p in record.parts],
+        "parts": [part.entry() for part in record.parts],
         "source": dict(session.source),
-        "warnings": warned(record.warnings),
+        "warnings": [warning.entry() for warning in record.warnings],
     }
 
 
@@ -124,26 +124,6 @@ def measured(record: Record) -> dict[str, Json]:
         return {}
     found = metrics.measure(record.session.timeline, record.session.duration_ns)
     return {**found, "stated": dict(record.session.metrics)}
-
-
-def part(found: Part) -> dict[str, Json]:
-    """A part's entry; size and digest are of the plaintext."""
-    return {
-        "name": found.name,
-        "kind": found.kind.value,
-        "compartment": found.compartment.value,
-        "media_type": found.media_type,
-        "bytes": found.size_bytes,
-        "sha256": found.sha256,
-    }
-
-
-def warned(found: Iterable[Warn]) -> list[Json]:
-    """`warnings[]`: code and text, and the file where it is about one."""
-    return [
-        {"code": w.code, "text": w.text, **({} if w.file is None else {"file": w.file})}
-        for w in found
-    ]
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401  any value of the model

@@ -10,7 +10,7 @@ from vault.errors import UsageError
 from vault.export import sheets
 from vault.export.escape import cell, line
 from vault.export.pages import Document, Facts, Section, Table, Text, Turns, shown, worded
-from vault.export.record import Order, Record, head, plain, warned
+from vault.export.record import Order, Record, head, plain
 from vault.export.sheets import Cell, Sheet
 from vault.export.sums import Analytics, Compliance
 from vault.export.tables import rows_as_csv
@@ -99,7 +99,7 @@ def _json(document: Document, order: Order) -> Iterator[bytes]:
         **head(order),
         "title": document.title,
         "sections": sections,
-        "warnings": warned(order.notes.all()),
+        "warnings": [warning.entry() for warning in order.notes.all()],
     }
     yield json.dumps(whole, indent=1, ensure_ascii=False).encode(errors="replace") + b"\n"
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from vault.export.escape import xml
-from vault.export.record import Order, Record, document, head, warned
+from vault.export.record import Order, Record, document, head
 from vault.model import Json
 
 #: A key that can be the name of an element; any other becomes `<field name="…">`.
@@ -19,7 +19,7 @@ def json_file(records: Iterable[Record], order: Order) -> Iterator[bytes]:
     yield b'{"export": ' + _json(head(order)) + b',\n"sessions": ['
     for number, record in enumerate(records):
         yield (b",\n" if number else b"\n") + _json(document(record))
-    yield b'\n],\n"warnings": ' + _json(warned(order.notes.all())) + b"}\n"
+    yield b'\n],\n"warnings": ' + _json([warning.entry() for warning in order.notes.all()]) + b"}\n"
 
 
 def jsonl_file(records: Iterable[Record], _order: Order) -> Iterator[bytes]:
@@ -37,7 +37,8 @@ def xml_file(records: Iterable[Record], order: Order) -> Iterator[bytes]:
     yield f'<?xml version="1.0" encoding="UTF-8"?>\n<strongroom-export {about}>\n'.encode()
     for record in records:
         yield _bytes("".join(_xml("session", document(record))) + "\n")
-    yield _bytes("".join(_xml("warnings", warned(order.notes.all()))) + "\n")
+    warnings = [warning.entry() for warning in order.notes.all()]
+    yield _bytes("".join(_xml("warnings", warnings)) + "\n")
     yield b"</strongroom-export>\n"
 
 

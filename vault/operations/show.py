@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict
 
-from vault.model import Compartment, Json, Kind, Part, Warn
+from vault.model import Compartment, Json, Kind
 from vault.operations.outcome import Deposited
 from vault.operations.retrieve import Opened
 from vault.replay import metrics
@@ -33,7 +32,7 @@ def deposited(answer: Deposited) -> dict[str, Json]:
         "format": answer.format,
         "state": answer.state.value,
         "duration_ns": answer.duration_ns,
-        "warnings": warnings(answer.warnings),
+        "warnings": [warning.entry() for warning in answer.warnings],
         "originals": [
             {"name": p.name, "bytes": p.size_bytes, "sha256": p.sha256} for p in answer.originals
         ],
@@ -71,7 +70,7 @@ def session(opened: Opened) -> dict[str, Json]:
         "participants": [asdict(p) for p in metadata.participants],
         "segments": [asdict(s) for s in timeline.segments],
         "events": [asdict(e) for e in timeline.events],
-        "parts": [part(p) for p in opened.parts],
+        "parts": [part.entry() for part in opened.parts],
         "metrics": {
             **metrics.measure(timeline, opened.row.duration_ns),
             "stated": dict(metadata.stated),
@@ -80,28 +79,8 @@ def session(opened: Opened) -> dict[str, Json]:
         "holds": [],
         "consent": {"state": "unknown", "stated": metadata.source.get("consent", [])},
         "jobs": [{"name": j.name, "state": j.state, "attempts": j.attempts} for j in opened.jobs],
-        "warnings": warnings(opened.warnings()),
+        "warnings": [warning.entry() for warning in opened.warnings()],
     }
-
-
-def part(found: Part) -> dict[str, Json]:
-    """One entry of `parts[]`; size and digest are of the plaintext."""
-    return {
-        "name": found.name,
-        "kind": found.kind.value,
-        "compartment": found.compartment.value,
-        "media_type": found.media_type,
-        "bytes": found.size_bytes,
-        "sha256": found.sha256,
-    }
-
-
-def warnings(found: Iterable[Warn]) -> list[Json]:
-    """`warnings[]`: code and text, and the file where it is about one."""
-    return [
-        {"code": w.code, "text": w.text, **({} if w.file is None else {"file": w.file})}
-        for w in found
-    ]
 
 
 def _elements(opened: Opened) -> list[Json]:
