@@ -37,7 +37,7 @@ def xml_file(records: Iterable[Record], order: Order) -> Iterator[bytes]:
     yield f'<?xml version="1.0" encoding="UTF-8"?>\n<strongroom-export {about}>\n'.encode()
     for record in records:
         yield _bytes("".join(_xml("session", document(record))) + "\n")
-    warnings = [warning.entry() for warning in order.notes.all()]
+    warnings: list[Json] = [warning.entry() for warning in order.notes.all()]
     yield _bytes("".join(_xml("warnings", warnings)) + "\n")
     yield b"</strongroom-export>\n"
 
