@@ -49,7 +49,7 @@ def listen(opened: Opened, part: Part, at_ns: int) -> Iterator[Buffer]:
     stored object, however long it is. Raises `UsageError` for a part that is no such rendition,
     `IntegrityError` as `Opened.stream` does.
     """
-    yield from _from(opened, part, _beginning(opened, part, at_ns))
+    yield from _from(opened, part, _beginning(opened, part, at_ns, opened.row.duration_ns or 0))
 
 
 def _session(opened: Opened, record: Record, at_ns: int, order: Order) -> Iterator[Buffer]:
@@ -108,7 +108,7 @@ def _takes(
         skip_ns = max(0, at_ns - one.start_ns)
         if skip_ns >= length_ns:
             continue
-        found = _beginning(opened, part, skip_ns) if skip_ns else None
+        found = _beginning(opened, part, skip_ns, length_ns) if skip_ns else None
         yield Take(
             "opus",
             partial(_from, opened, part, found),
@@ -121,11 +121,11 @@ def _takes(
         )
 
 
-def _beginning(opened: Opened, part: Part, at_ns: int) -> ogg.Beginning:
+def _beginning(opened: Opened, part: Part, at_ns: int, length_ns: int) -> ogg.Beginning:
+    """Where to begin; the better its length is known, the fewer places are looked at."""
     if part.media_type != _OPUS:
         raise UsageError("Only a playback rendition can be heard from an instant on.")
-    duration_ns = opened.row.duration_ns or 0
-    return ogg.beginning(partial(_read, opened, part), part.size_bytes, at_ns, duration_ns)
+    return ogg.beginning(partial(_read, opened, part), part.size_bytes, at_ns, length_ns)
 
 
 def _from(opened: Opened, part: Part, found: ogg.Beginning | None) -> Iterator[bytes]:
