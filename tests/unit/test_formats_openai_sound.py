@@ -249,6 +249,14 @@ def test_whole_messages_come_one_after_the_other_and_part_no_stream(tmp_path: Pa
     assert sorted(placed(reading).values()) == [0.0, 1.0, 2.0, 9.0]
 
 
+def test_of_many_parts_in_one_event_those_past_the_16th_stay_in_the_log(
+    tmp_path: Path,
+) -> None:
+    reading = made(tmp_path, (0, message("create", *[b"abcd"] * 4_000, id="u")))
+    assert [pcm(file) for file in held(reading).values()] == [b"abcd"] * 16
+    assert [w.text[:5] for w in reading.warnings if w.code == "inline-audio"] == ["3984 "]
+
+
 @pytest.mark.parametrize("audio", ["no base64", "AAA", "\u00e4"])
 def test_whole_sound_in_no_known_form_stays_in_the_log(tmp_path: Path, audio: str) -> None:
     event = message("create", b"abcd", id="u")

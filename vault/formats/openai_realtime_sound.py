@@ -36,6 +36,8 @@ PIECES = {
 }
 #: What a part of a message is called that is sound.
 _PARTS = ("input_audio", "output_audio", "audio")
+#: So many of them are taken out of one event, for each of which its line is read again.
+_PARTS_LIMIT = 16
 _SIDES = {"user": "input", "agent": "output"}
 #: Pieces of the user's stream that come later than this are a recording of their own.
 _APART_NS = 500_000_000
@@ -173,11 +175,12 @@ class Sounds:
         found = list(_wholes(event, (), item if isinstance(item, str) else None, role))
         heard = {whole.item for whole in found if whole.item and is_heard(whole.item)}
         made: list[Recording] = []
-        for whole in found:
+        for number, whole in enumerate(found):
             text = str(whole.part.pop("audio"))
             size, shape = _size(text), self._shapes[whole.role]
             whole.part["omitted_bytes"] = len(text) * 3 // 4 if size is None else size
-            if size is None or not shape.rate or whole.part.get("type") not in _PARTS:
+            known = whole.part.get("type") in _PARTS and number < _PARTS_LIMIT
+            if size is None or not shape.rate or not known:
                 self._lost += 1
             elif size and whole.item not in heard:
                 made.append(self._sent(whole, now_ns, shape, size))
@@ -221,7 +224,7 @@ class Sounds:
     def end(self) -> None:
         """Note what could not be taken out."""
         if self._lost:
-            text = f"{self._lost} pieces of sound have no form or no time; they stay in the log."
+            text = f"{self._lost} pieces of sound without a form, or too many, stay in the log."
             self._notes.add("inline-audio", text)
 
     def _recording(self, role: str, item: str | None, now_ns: int, shape: Shape) -> Recording:
