@@ -67,9 +67,15 @@ def redaction(*, wanted: bool) -> Redact:
     if not wanted:
         return lambda record: record
     for point in entry_points(group=REDACTION):
-        engine: Redact = point.load()
-        return engine
+        return partial(_redacted, point.load())
     raise BackendError("No redaction engine is installed, so nothing can be anonymised.")
+
+
+def _redacted(engine: Redact, record: Record) -> Record:
+    """The record as the engine gives it; what was found out of its words is found out anew."""
+    made = engine(record)
+    session = made.session
+    return replace(made, analyses=cache(partial(analyse, session.timeline, session.duration_ns)))
 
 
 def records(room: Room, choice: Choice, notes: Notes, redact: Redact) -> Iterator[Record]:

@@ -28,7 +28,7 @@ def check(name: str) -> None:
 
 
 def readable(record: Record, how: Processing) -> Record:
-    """A session as an export sees it, with the passages for its segments."""
+    """A session as an export sees it, with the passages for its segments, and no analyses."""
     timeline = record.session.timeline
     told = process(timeline, how).timeline(timeline)
-    return replace(record, session=replace(record.session, timeline=told))
+    return replace(record, session=replace(record.session, timeline=told), analyses=dict)
