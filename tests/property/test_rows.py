@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests import work
 from vault.formats import times
 from vault.formats.fields import EPOCH_NS_LIMIT, NS_LIMIT, Fields, Notes
 from vault.formats.rows import Flag, Index, Number, Rows, Shape, Text, Value, read_events
@@ -78,3 +81,17 @@ def test_events_are_read_whatever_they_hold(listed: list[Any]) -> None:
     events = read_events(Fields({"events": listed}, "top", Notes()), Notes())
     assert [event.seq for event in events] == [n for n, it in enumerate(listed) if it in objects]
     assert all(event.offset_ns >= 0 for event in events)
+
+
+def test_looking_for_nulls_is_work_that_grows_with_the_list_and_not_with_its_square() -> None:
+    def looking(count: int) -> Callable[[], object]:
+        listed: list[Any] = [
+            dict.fromkeys(map(str, range(count))),
+            *({"n": 1} for _ in range(count)),
+        ]
+        return partial(Rows(Fields({"it": listed}, "top", Notes()), "it", _Shape).rest, "said")
+
+    assert work.growth(looking, 100, 800) < 1.5
+    listed: list[Any] = [{"a": None, "b": 1}, {"a": 2, "c": None, "said": ""}, {"a": None}]
+    rows = Rows(Fields({"it": listed}, "top", Notes()), "it", _Shape)
+    assert rows.rest("said") == [{"b": 1}, {"a": 2}, {}]
