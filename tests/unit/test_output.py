@@ -42,6 +42,15 @@ def test_an_output_folder_is_written_whole_or_not_at_all(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == [folder]
 
 
+@pytest.mark.parametrize("name", ["a" * 255, "\N{HIRAGANA LETTER A}" * 85], ids=["plain", "wide"])
+def test_an_output_has_any_name_that_a_file_can_have(tmp_path: Path, name: str) -> None:
+    with whole_file(tmp_path / name) as stream:
+        stream.write(b"whole")
+    with whole_folder(tmp_path / "folder" / name) as scratch:
+        inside(scratch, name).write_bytes(b"whole")
+    assert (tmp_path / name).read_bytes() == (tmp_path / "folder" / name / name).read_bytes()
+
+
 def test_an_output_where_nothing_can_be_written_is_a_back_end_error() -> None:
     for whole in (whole_file, whole_folder):
         with pytest.raises(BackendError), whole(Path("/proc/nothing-is-made-here")):

@@ -65,7 +65,8 @@ def whole_folder(path: Path, owns: Callable[[str], bool] | None = None) -> Itera
 
 
 def _beside(path: Path) -> Path:
-    return path.parent / f".{path.name[:100]}.{secrets.token_hex(6)}.part"
+    name = os.fsencode(path.name)[:100].decode(errors="ignore")  # what is added needs room
+    return path.parent / f".{name}.{secrets.token_hex(6)}.part"
 
 
 def _expect_place_for_file(path: Path) -> None:
