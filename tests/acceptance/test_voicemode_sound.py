@@ -118,6 +118,24 @@ def test_no_name_in_a_row_leads_out_of_the_export(room: Room, tmp_path: Path) ->
     assert recordings.files(tmp_path / "taken") == {"audio": b"a file"}
 
 
+def test_a_recording_whose_place_is_a_folder_of_another_stays_out_alone(
+    room: Room, tmp_path: Path
+) -> None:
+    place = tmp_path / "in"
+    inner, outer = "2026/01/a/b.wav", "audio/2026/01/a"
+    recordings.recording(place / inner, 0.1, seed=1)
+    recordings.recording(place / outer, 0.1, seed=2)
+    for number, (names, kept) in enumerate(
+        {("a", inner): outer, (inner, "a"): f"audio/{inner}"}.items()
+    ):
+        path = log(place, *names, conversation_id=f"conv_{number}")
+        made = out(room, tmp_path / f"out-{number}", put(room, path), put(room, CALL))
+        (told,) = [w for w in made.warnings if w.code == "sound-left-out"]
+        assert told.text.startswith("1 recordings stay out")
+        session = tmp_path / f"out-{number}" / str(told.file)
+        assert set(recordings.files(session)) == {kept, f"{told.file}.jsonl"}
+
+
 def test_an_event_log_goes_out_with_the_recordings_that_its_events_name(
     room: Room, tmp_path: Path
 ) -> None:

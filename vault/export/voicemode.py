@@ -46,8 +46,8 @@ def log(record: Record, order: Order) -> Iterator[bytes]:
 def recordings(record: Record, order: Order) -> Iterator[tuple[str, Iterator[bytes]]]:
     """The recordings as they came, each where VoiceMode looks for it.
 
-    Those that no row names, or that are no files of sound, stay out with a note; so do all of them
-    where somebody is to be made anonymous.
+    Those that no row names, that are no files of sound, or that would lie where another does or
+    has its folder, stay out with a note; so do all of them where somebody is to be made anonymous.
     """
     there = {original.name: original for original in record.session.recordings()}
     if not there:
@@ -56,12 +56,16 @@ def recordings(record: Record, order: Order) -> Iterator[tuple[str, Iterator[byt
         order.left("originals-left-out", "Recordings cannot be anonymised.", record)
         return
     found: dict[str, Original] = {}
+    folders: set[str] = set()
     for name, where in _named(record, there):
-        if there[name].media_type in MEDIA_TYPES.values():
+        above = set(map(str, PurePosixPath(where).parents))
+        has_room = where not in folders and above.isdisjoint(found)
+        if has_room and there[name].media_type in MEDIA_TYPES.values():
             found.setdefault(where, there[name])
+            folders |= above
     lost = len(there.keys() - {original.name for original in found.values()})
     if lost:
-        text = "recordings stay out: only a file of sound that a row names has a place."
+        text = "recordings stay out: only a file of sound that a row names has a place of its own."
         order.left("sound-left-out", f"{lost} {text}", record)
     yield from ((where, blocks(original)) for where, original in found.items())
 
