@@ -222,6 +222,16 @@ def test_what_repeats_the_sound_of_deltas_is_no_second_recording(tmp_path: Path)
     assert [each.count('"omitted_bytes": 24000') for each in told] == [1, 1, 1, 1]
 
 
+def test_what_repeats_many_items_at_once_is_no_loss(tmp_path: Path) -> None:
+    names, heard = [f"a{n}" for n in range(20)], base64.b64encode(b"abcd").decode()
+    parts: list[Json] = [{"type": "output_audio", "audio": heard}]
+    output: list[Json] = [{"type": "message", "id": name, "content": parts} for name in names]
+    done: dict[str, Json] = {"type": "response.done", "response": {"output": output}}
+    reading = made(tmp_path, *((1, said(b"abcd", name)) for name in names), (2, done))
+    assert len(held(reading)) == 20
+    assert "inline-audio" not in codes(reading)
+
+
 def test_whole_messages_come_one_after_the_other_and_part_no_stream(tmp_path: Path) -> None:
     parts = [samples(1.0, n) for n in range(5)]
     reading = made(

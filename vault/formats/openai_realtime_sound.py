@@ -175,14 +175,16 @@ class Sounds:
         found = list(_wholes(event, (), item if isinstance(item, str) else None, role))
         heard = {whole.item for whole in found if whole.item and is_heard(whole.item)}
         made: list[Recording] = []
-        for number, whole in enumerate(found):
+        for whole in found:
             text = str(whole.part.pop("audio"))
             size, shape = _size(text), self._shapes[whole.role]
             whole.part["omitted_bytes"] = len(text) * 3 // 4 if size is None else size
-            known = whole.part.get("type") in _PARTS and number < _PARTS_LIMIT
+            known = whole.part.get("type") in _PARTS and len(made) < _PARTS_LIMIT
+            if whole.item in heard:
+                continue
             if size is None or not shape.rate or not known:
                 self._lost += 1
-            elif size and whole.item not in heard:
+            elif size:
                 made.append(self._sent(whole, now_ns, shape, size))
                 made[-1].pieces.append((place, whole.path))
         return made if found else None
