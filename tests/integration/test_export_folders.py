@@ -63,9 +63,16 @@ def test_a_folder_that_is_deposited_again_is_what_was_there_already(
     export(room, Choice([first]), Request("scenario"), tmp_path / "out")
     (again,) = deposit(room, [tmp_path / "out"], Terms(subjects=["ann"]), wait=False).sessions
     assert (again.id, again.already, list(again.warnings)) == (first, True, [])
-    (tmp_path / "in" / "strongroom.json").write_text('{"mine": 1}')
-    other = put(room, tmp_path / "in")
-    assert other != first  # for that one is none of ours, and so is kept
+    ours = json.loads((tmp_path / "out" / "strongroom.json").read_text())
+    others = (
+        {"mine": 1},
+        ours | {"mine": 1},
+        ours | {"files": [{"mine": 1}]},
+        {**ours, "files": 1},
+    )
+    for other in others:
+        (tmp_path / "in" / "strongroom.json").write_text(json.dumps(other))
+        assert put(room, tmp_path / "in") != first  # for that is none of ours, and so is kept
 
 
 def test_a_folder_of_tracks_is_deposited_without_its_manifest(room: Room, tmp_path: Path) -> None:
