@@ -126,6 +126,15 @@ def test_people_are_told_what_a_source_states_of_consent_and_that_nobody_checked
     assert [each["consent_type"] for each in stated] == ["recording", "transcript", "analytics"]
 
 
+def test_whatever_a_source_states_of_consent_is_a_list(home: Home, tmp_path: Path) -> None:
+    webhook = {"type": "post_call_transcription", "consent": "yes"}
+    said = [{"role": "user", "message": "Hello"}]
+    data = {"agent_id": "a", "conversation_id": "c", "transcript": said}
+    (tmp_path / "call.json").write_text(json.dumps({**webhook, "data": data}))
+    session = deposited(home, tmp_path / "call.json")
+    assert home.run("show", session).document["consent"]["stated"] == ["yes"]
+
+
 def test_all_sessions_returns_all_and_a_report_counts_them(home: Home, tmp_path: Path) -> None:
     home.run("deposit", REAL, "--no-wait", code=4)  # one was recorded at the level `disabled`
     everything = home.run("export", "--all", "--format", "json", "-o", tmp_path / "all.json")

@@ -77,10 +77,15 @@ def session(opened: Opened) -> dict[str, Json]:
         },
         "elements": _elements(opened),
         "holds": [],
-        "consent": {"state": "unknown", "stated": metadata.source.get("consent", [])},
+        "consent": {"state": "unknown", "stated": _consents(metadata.source.get("consent"))},
         "jobs": [{"name": j.name, "state": j.state, "attempts": j.attempts} for j in opened.jobs],
         "warnings": [warning.entry() for warning in opened.warnings()],
     }
+
+
+def _consents(stated: Json) -> list[Json]:
+    """What a source states of consent, each by itself; not every source has a list of them."""
+    return stated if isinstance(stated, list) else [] if stated is None else [stated]
 
 
 def _elements(opened: Opened) -> list[Json]:
