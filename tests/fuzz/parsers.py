@@ -123,7 +123,7 @@ def gzip(data: bytes) -> None:
 def unpacked(data: bytes) -> None:
     """A packed file, read and sought forwards in steps of any size: the bytes that are in it."""
     steps, packed = data[:8], data[8:]
-    with mock.patch.multiple(gzipped, _MARK_BYTES=64, _BLOCK_BYTES=2500 + sum(steps)):
+    with mock.patch.multiple(gzipped, MARK_BYTES=64, _BLOCK_BYTES=2500 + sum(steps)):
         whole = b"".join(_until_damaged(gzipped.inflate(io.BytesIO(packed), "input", 1 << 20)))
         marks: gzipped.Marks = []
         for _ in range(2):  # setting marks, and going by them

@@ -107,7 +107,7 @@ def test_what_was_read_of_a_damaged_log_can_be_read_again(place: float, tmp_path
 
 @pytest.mark.parametrize("level", [0, 1, 9])
 def test_a_packed_file_is_sought_by_its_marks(level: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gzipped, "_MARK_BYTES", 1000)
+    monkeypatch.setattr(gzipped, "MARK_BYTES", 1000)
     monkeypatch.setattr(gzipped, "_BLOCK_BYTES", 777)
     whole = random.Random(level).randbytes(30_000) + bytes(30_000)
     cut = 20_000
@@ -195,3 +195,16 @@ def test_a_packed_log_is_not_followed_and_the_one_beside_it_is(tmp_path: Path) -
     assert [r["text"] for r in voicemode.tail(tmp_path, lambda: False) if isinstance(r, dict)] == [
         "grows"
     ]
+
+
+def test_a_packed_log_of_thousands_of_conversations_side_by_side_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voicemode, "MIXED_LIMIT", 20)
+    rows = [row(f"{n}", conversation_id=f"conv_{n % 100}") for n in range(300)]
+    path = log(tmp_path, *rows)
+    assert len(formats.read(path)) == 100
+    with pytest.raises(BadInput, match="unpack it first"):
+        formats.read(pack(path))
+    few = log(tmp_path, *rows[:80], day="2026-01-11")
+    assert len(formats.read(pack(few))) == 80

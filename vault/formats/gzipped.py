@@ -22,7 +22,7 @@ RATIO_FROM_BYTES = 256 * 1024**2
 _HEAD, _HEAD_BYTES = b"\x1f\x8b\x08", 3
 _BLOCK_BYTES = 1 << 16
 #: From one mark to the next there is so much content; each takes some 40 KiB.
-_MARK_BYTES = 1 << 20
+MARK_BYTES = 1 << 20
 
 
 class Mark(NamedTuple):
@@ -84,7 +84,7 @@ def inflate(
         made += len(out)
         if made > limit or (made > RATIO_FROM_BYTES and made > RATIO_LIMIT * taken):
             raise BadInput(f"{name!a} unpacks to far more than it should.")
-        if marks is not None and made - (marks[-1].made if marks else 0) >= _MARK_BYTES:
+        if marks is not None and made - (marks[-1].made if marks else 0) >= MARK_BYTES:
             marks.append(Mark(made, taken, unpacker.copy()))
         yield out
     if not unpacker.eof:
@@ -117,7 +117,7 @@ class Unpacked(Blocks):
         """Go on to that place from the beginning, or to the end if there is less."""
         if whence != io.SEEK_SET or offset < self._at:
             raise io.UnsupportedOperation("What is packed is read forwards.")
-        if offset - self._at >= _MARK_BYTES:
+        if offset - self._at >= MARK_BYTES:
             self._go_ahead(offset)
         passed = bytearray(_BLOCK_BYTES)
         while self._at < offset:

@@ -89,6 +89,11 @@ def opened(
     return io.BufferedReader(raw, ahead_bytes)
 
 
+def is_packed(log: io.BufferedReader) -> bool:
+    """Whether an opened log is packed."""
+    return isinstance(log.raw, gzipped.Unpacked)
+
+
 def is_damaged(log: io.BufferedReader) -> bool:
     """Whether an opened log that was read to its end is packed and lost what came after."""
     return isinstance(log.raw, gzipped.Unpacked) and log.raw.damaged

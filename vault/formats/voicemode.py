@@ -16,7 +16,7 @@ Source: VoiceMode's `ConversationLogger`, schemas 1 to 4.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC
 from decimal import Decimal
@@ -28,7 +28,7 @@ from vault.errors import BadInput
 from vault.formats import loglines, voicemode_events
 from vault.formats.content import Looked
 from vault.formats.fields import NS_LIMIT, Notes, end_of, speakers
-from vault.formats.gzipped import Marks
+from vault.formats.gzipped import MARK_BYTES, Marks
 from vault.formats.jsontext import object_in
 from vault.formats.loglines import Place
 from vault.formats.source import Source
@@ -41,6 +41,9 @@ NAMES = (EXCHANGES, EVENTS)
 EXTENSIONS: frozenset[str] = frozenset()
 LAST_VERSION = 4
 LOGS_BYTES_LIMIT = 256 << 20
+#: A packed log is unpacked again for each conversation, from a mark on: so often, and so often
+#: each part between two marks.
+MIXED_LIMIT, MIXED_MOST = 2_000, 64
 
 _MS_LIMIT = NS_LIMIT // 10**6
 
@@ -129,6 +132,8 @@ def _sorted(source: Source, logs: Sequence[str], marks: Mapping[str, Marks]) -> 
         left_bytes = LOGS_BYTES_LIMIT - size
         with loglines.opened(source, log, left_bytes, marks=marks[log]) as stream:
             last, strays, warnings = _sort(stream, log, talks, left_bytes)
+            if loglines.is_packed(stream):
+                _refuse_mixed(log, stream.tell(), talks.values())
             size += stream.tell()
             if loglines.is_damaged(stream):
                 text = "It is cut or damaged, or something else follows; the end is lost."
@@ -141,6 +146,14 @@ def _sorted(source: Source, logs: Sequence[str], marks: Mapping[str, Marks]) -> 
         for log, strays, warnings in left:
             _keep(list(talks.values())[-1], log, strays, warnings)
     return list(talks.values())
+
+
+def _refuse_mixed(log: str, size_bytes: int, talks: Iterable[_Talk]) -> None:
+    """`BadInput` for a packed log of which too much is unpacked anew for each conversation."""
+    each = (talk.places.get(log, ()) for talk in talks)
+    needed = sum(len({start // MARK_BYTES for start, _, _ in places}) for places in each)
+    if needed > MIXED_LIMIT + (size_bytes // MARK_BYTES + 1) * MIXED_MOST:
+        raise BadInput(f"{log!a} has many conversations side by side; unpack it first.")
 
 
 def _sort(
