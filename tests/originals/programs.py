@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +27,24 @@ def python(folder: Path, program: str, *arguments: Path | str) -> dict[str, Any]
 
 def run(folder: Path, command: list[Path | str], *arguments: Path | str) -> dict[str, Any]:
     """The JSON that a command prints; ends everything if it fails."""
+    read: dict[str, Any] = json.loads(_said([*command, *arguments], environment(folder)))
+    return read
+
+
+def _said(command: Sequence[Path | str], environ: Mapping[str, str] | None = None) -> str:
+    """What a program prints; ends everything if it fails."""
     answer = subprocess.run(
-        [str(each) for each in (*command, *arguments)],
-        env=environment(folder),
+        [str(each) for each in command],
+        env=environ,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
     if answer.returncode:
-        raise SystemExit(f"{command[-1]} ended with {answer.returncode}:\n{answer.stderr[-3000:]}")
-    read: dict[str, Any] = json.loads(answer.stdout)
-    return read
+        called = " ".join(map(str, command))
+        raise SystemExit(f"{called} ended with {answer.returncode}:\n{answer.stderr[-3000:]}")
+    return answer.stdout
 
 
 def promptkit(folder: Path) -> Path | None:
@@ -56,14 +63,5 @@ def promptkit(folder: Path) -> Path | None:
     placed = runtime / "read_promptkit" / "main.go"
     overlay = folder / "overlay.json"
     overlay.write_text(json.dumps({"Replace": {str(placed): str(_HERE / "read_promptkit.go")}}))
-    build = ["build", "-C", runtime, "-overlay", overlay, "-o", program, "./read_promptkit"]
-    built = subprocess.run(
-        [go, *map(str, build)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if built.returncode:
-        raise SystemExit(f"read_promptkit.go does not build in {runtime}:\n{built.stderr[-3000:]}")
+    _said([go, "build", "-C", runtime, "-overlay", overlay, "-o", program, "./read_promptkit"])
     return program

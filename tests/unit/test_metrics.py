@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import FIXTURES
 from vault import formats
 from vault.errors import BadInput
 from vault.model import Event, Json, Segment, Timeline
@@ -111,14 +111,15 @@ def test_an_empty_timeline_is_all_zeros_and_json() -> None:
     assert found["event_counts"] == {}
 
 
-@pytest.mark.skipif(not FIXTURES.is_dir(), reason="the recordings are not here")
 @pytest.mark.parametrize(
     "family",
     ["scenario", "voicemode", "voice_agents_platform/recordings", "promptkit", "vcon", "other"],
 )
-def test_no_time_that_is_derived_of_a_real_session_is_negative(family: str) -> None:
+def test_no_time_that_is_derived_of_a_real_session_is_negative(
+    fixtures_folder: Path, family: str
+) -> None:
     found = 0
-    for place in formats.walk(FIXTURES / family):
+    for place in formats.walk(fixtures_folder / family):
         with contextlib.suppress(BadInput):
             for reading in formats.read(place):
                 timeline, length = reading.timeline, reading.duration_ns

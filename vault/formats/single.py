@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import count, repeat
+from itertools import count
 from operator import attrgetter, eq
 from pathlib import PurePosixPath
 from typing import cast
@@ -241,16 +241,20 @@ def turn(
 
 
 def turns(
-    who: Iterable[tuple[str, str | None]],
-    starts_ns: Iterable[int | None],
-    ends_ns: Iterable[int | None],
-    texts: Iterable[str | None],
-    data: Iterable[Mapping[str, Json]],
+    who: Sequence[tuple[str, str | None]],
+    starts_ns: Sequence[int | None],
+    ends_ns: Sequence[int | None],
+    texts: Sequence[str | None],
+    data: Sequence[Mapping[str, Json]],
     *,
-    cut: Iterable[bool] = repeat(False),
+    cut: Sequence[bool] | None = None,
 ) -> list[Segment]:
-    """The same for lists of thousands, of which each argument is a column."""
-    columns = enumerate(zip(who, starts_ns, ends_ns, texts, data, cut, strict=False))
+    """`turn` for lists of thousands: each argument is a column, and all are of one length.
+
+    `cut` says which are truncated; none, if it is not given.
+    """
+    cut = [False] * len(who) if cut is None else cut
+    columns = enumerate(zip(who, starts_ns, ends_ns, texts, data, cut, strict=True))
     return [
         Segment(
             n,

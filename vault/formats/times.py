@@ -80,12 +80,12 @@ def all_exact_ns(
     return made
 
 
-def carried(times_ns: Sequence[int | None], first_ns: int = 0) -> list[int]:
-    """The same; where there is none it is that of the one before."""
-    made = []
+def carried(times_ns: Sequence[int | None]) -> list[int]:
+    """Times (ns) without gaps: where there is none it is that of the one before, at first 0."""
+    made, last_ns = [], 0
     for time_ns in times_ns:
-        first_ns = first_ns if time_ns is None else time_ns
-        made.append(first_ns)
+        last_ns = last_ns if time_ns is None else time_ns
+        made.append(last_ns)
     return made
 
 
