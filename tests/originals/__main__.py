@@ -102,7 +102,8 @@ def _logs(home: homes.Home, folder: Path, sessions: dict[str, Any]) -> list[Verd
     out, kept = folder / "logs", {}
     home.run("export", "--all", "--format", "voicemode", "-o", out)
     for each, session in sessions.items():
-        written = out / f"{each}.jsonl"
+        # A log alone, or in a folder with its recordings beside it.
+        written = next(iter([*out.glob(f"{each}.jsonl"), *out.glob(f"{each}/*.jsonl")]))
         if not session["segments"] and not written.exists():  # no row would be in it
             continue
         first = json.loads(written.read_bytes().partition(b"\n")[0])
