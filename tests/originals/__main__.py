@@ -106,15 +106,15 @@ def _logs(home: homes.Home, folder: Path, sessions: dict[str, Any]) -> list[Verd
         written = [*out.glob(f"{each}.jsonl"), *out.glob(f"{each}/*.jsonl")]
         if not session["segments"] and not written:  # no row would be in it
             continue
-        (log,) = written
-        first = json.loads(log.read_bytes().partition(b"\n")[0])
+        (exported,) = written
+        first = json.loads(exported.read_bytes().partition(b"\n")[0])
         if "event_type" in first:  # an event log, for which VoiceMode has no reader
             continue
         day = datetime.fromisoformat(first["timestamp"]).date().isoformat()
         place = kept[each] = folder / "voicemode" / each
         (place / "logs" / "conversations").mkdir(parents=True)
         name = place / "logs" / "conversations" / f"exchanges_{day}.jsonl"
-        name.write_bytes(log.read_bytes())
+        name.write_bytes(exported.read_bytes())
     read = programs.python(folder, "read_voicemode.py", *kept.values())
     verdict = Verdict("VoiceMode log", "voice-mode 9.0.1")
     with home.room() as room:
