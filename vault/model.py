@@ -42,6 +42,9 @@ class State(StrEnum):
 
     SEALED = "sealed"  # every original is sealed and stored; jobs are still to run
     READY = "ready"  # every job has ended
+    QUARANTINED = "quarantined"  # kept apart until somebody decides
+    RESTRICTED = "restricted"  # only stored: a request is open or destroying is put off
+    ERASED = "erased"  # no key of it is left; what remains is a tombstone
 
 
 class Compartment(StrEnum):

@@ -18,6 +18,8 @@ class SessionRow:
 
     `fingerprint` is a keyed hash of the originals' digests (32 bytes), `metadata` and
     `timeline` are sealed. `class_name` is the retention class, `bucket` the key bucket.
+    `due_at` is the first instant at which any of it may be due for destruction, as the policies
+    stood when it was last decided on; None where none can come of itself.
     """
 
     id: str
@@ -38,6 +40,19 @@ class SessionRow:
     content_bytes: int
     metadata: bytes
     timeline: bytes
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedRow:
+    """A policy that was applied to a session: which, in what version, to what effect."""
+
+    session_id: str
+    policy: str
+    version: str
+    class_name: str
+    applied_at: datetime
+    applied_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,3 +158,129 @@ class SessionFilter:
     since: datetime | None = None
     until: datetime | None = None
     deposited_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRow:
+    """A legal hold; `state` is proposed, active, awaiting-approval or released.
+
+    Every state but the last protects. `details` is sealed: matter, reason, scope. `future` holds
+    catch what comes later. After a release nothing is destroyed before `grace_until`.
+    """
+
+    id: str
+    tenant: str
+    state: str
+    future: bool
+    preserve_unredacted: bool
+    proposed_at: datetime
+    proposed_by: str
+    details: bytes
+    placed_at: datetime | None = None
+    placed_by: str | None = None
+    release_asked_by: str | None = None
+    released_at: datetime | None = None
+    released_by: str | None = None
+    grace_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeRow:
+    """A look-up (keyed hash) that a hold on what comes catches sessions by."""
+
+    hold_id: str
+    kind: str  # subject | agent | tag
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRow:
+    """One thing recorded of a data subject's consent; `subject` is a keyed hash.
+
+    `state` is requested, granted or withdrawn; `details` is sealed (the subject as spelled, the
+    notice that was given, how it was collected). The newest row of a type and jurisdiction holds.
+    """
+
+    id: str
+    tenant: str
+    subject: bytes
+    type: str
+    jurisdiction: str | None
+    state: str
+    basis: str
+    at: datetime
+    expires_at: datetime | None
+    recorded_by: str
+    details: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRow:
+    """A data subject's request; `subject` is a keyed hash, `details` sealed.
+
+    `type` is access, erasure, portability, restriction or rectification; `state` received,
+    verified, decided, approved, done, partial, deferred or refused.
+    """
+
+    id: str
+    tenant: str
+    type: str
+    regime: str
+    subject: bytes
+    state: str
+    received_at: datetime
+    due_at: datetime
+    opened_by: str
+    details: bytes
+    extended_due_at: datetime | None = None
+    verified_at: datetime | None = None
+    approved_by: str | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """A frozen list of what a sweep may destroy; `document` is its JSON, `hash` SHA-256 of that.
+
+    `state` is planned, approved or done.
+    """
+
+    id: str
+    tenant: str
+    state: str
+    hash: bytes
+    document: bytes
+    planned_at: datetime
+    planned_by: str
+    approved_at: datetime | None = None
+    approved_by: str | None = None
+    overridden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DisposalRow:
+    """Keys of a session that were destroyed, and how far what follows has come.
+
+    Its id is that of its certificate. `cause` is the id of the plan or request, `cause_kind` which
+    of the two; `state` is key-destroyed, objects-deleted or certified. `document` is JSON: which
+    elements, compartments, reasons, and the objects that are to be deleted.
+    """
+
+    id: str
+    tenant: str
+    session_id: str
+    cause_kind: str
+    cause: str
+    state: str
+    destroyed_at: datetime
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRow:
+    """An entry for the ledger that waits to be told; `body` is JSON."""
+
+    id: str
+    type: str
+    once: str
+    body: bytes

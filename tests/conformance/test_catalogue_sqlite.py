@@ -112,9 +112,9 @@ def test_the_probe_finds_damage_on_any_page_and_says_what_it_did_not_read(
 def readable(folder: Path) -> tuple[bool, str]:
     """What the probe of the catalogue in a folder says of reading it."""
     catalogue = open_catalogue("sqlite://", home=folder)
-    found = {finding.name: finding for finding in catalogue.probe()}
+    last = catalogue.probe()[-1]  # reading it, or what kept the probe from that
     catalogue.close()
-    return found["catalogue-readable"].ok, found["catalogue-readable"].detail
+    return last.ok, last.detail
 
 
 def test_a_destroyed_key_is_overwritten_in_the_file(on_file: Catalogue, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from vault.catalogue.rows import Rows, found, values
 from vault.catalogue.tables import SAID_ONCE, actors, keys, records, settings
 from vault.errors import BadInput
+from vault.model import Compartment
 from vault.rows import ActorRow, KeyRow, RecordRow
 
 
@@ -70,6 +71,15 @@ class Keys(Rows):
             records.c.session_id == row.session_id, records.c.compartment == row.compartment
         )
         self._change(this.values(key_id=row.key_id, record=row.record), "key record")
+
+    def records(self, session_id: str) -> Sequence[RecordRow]:
+        """In order of compartment."""
+        these = select(records).where(records.c.session_id == session_id)
+        return self._select_all(RecordRow, these.order_by(records.c.compartment))
+
+    def destroy_records(self, session_id: str, compartments: Sequence[Compartment]) -> int:
+        these = records.c.compartment.in_(compartments)
+        return self._run(records.delete().where(records.c.session_id == session_id, these)).rowcount
 
     def count_records(self) -> Mapping[bytes, int]:
         return self._counts(records.c.key_id, records)

@@ -29,14 +29,46 @@ from vault.catalogue.columns import storable
 from vault.catalogue.failures import Judge, translated
 from vault.catalogue.tables import SAID_ONCE
 from vault.errors import NotFound
-from vault.rows import ActorRow, JobRow, KeyRow, LookupRow, ObjectRow, RecordRow, SessionRow
+from vault.rows import (
+    ActorRow,
+    AppliedRow,
+    ConsentRow,
+    DisposalRow,
+    EvidenceRow,
+    HoldRow,
+    JobRow,
+    KeyRow,
+    LookupRow,
+    ObjectRow,
+    PlanRow,
+    RecordRow,
+    RequestRow,
+    ScopeRow,
+    SessionRow,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
 
 _RowT = TypeVar("_RowT")
 #: What the catalogue can keep, field by field.
-Row: TypeAlias = SessionRow | ObjectRow | KeyRow | RecordRow | LookupRow | JobRow | ActorRow
+Row: TypeAlias = (
+    SessionRow
+    | AppliedRow
+    | ObjectRow
+    | KeyRow
+    | RecordRow
+    | LookupRow
+    | JobRow
+    | ActorRow
+    | HoldRow
+    | ScopeRow
+    | ConsentRow
+    | RequestRow
+    | PlanRow
+    | DisposalRow
+    | EvidenceRow
+)
 _FIELDS: dict[type, tuple[Sequence[str], attrgetter[tuple[object, ...]]]] = {
     kind: (names, attrgetter(*names))
     for kind, names in ((k, [f.name for f in fields(k)]) for k in get_args(Row))

@@ -17,7 +17,7 @@ NOTHING_THERE = (
     "is lost: restore it from a backup."
 )
 #: Every revision this program knows, oldest first; the last is the one it works with.
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 HEAD = REVISIONS[-1]
 
 

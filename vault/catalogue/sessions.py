@@ -9,7 +9,16 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Table, func, select, update
 
 from vault.catalogue.rows import Rows, found, values
-from vault.catalogue.tables import SAID_ONCE, jobs, laws, lookups, objects, records, sessions
+from vault.catalogue.tables import (
+    SAID_ONCE,
+    applied,
+    jobs,
+    laws,
+    lookups,
+    objects,
+    records,
+    sessions,
+)
 from vault.model import State
 from vault.ports import NewSession
 from vault.rows import LookupRow, ObjectRow, RecordRow, SessionFilter, SessionRow
@@ -30,11 +39,12 @@ class Sessions(Rows):
         self._add_all(records, (row for one in fresh for row in one.records))
         self._add_new(lookups, [row for one in fresh for row in one.lookups])
         self._add_new(jobs, [row for one in fresh for row in one.jobs])
+        self._add_new(applied, [row for one in fresh for row in one.applied])
         return {one.session.id for one in ordered} - added
 
     def _insert_sessions(self, rows: Sequence[SessionRow]) -> set[str]:
         """The ids of those whose fingerprint is new."""
-        parameters, applied = [], []
+        parameters, laws_of_all = [], []
         for row in rows:
             columns = values(row)
             del columns["jurisdictions"], columns["regimes"]
@@ -47,9 +57,9 @@ class Sessions(Rows):
         added = set(self._run(statement, parameters).scalars())
         for row in rows:
             if row.id in added:
-                applied += _laws_of(row)
-        if applied:
-            self._run(laws.insert(), applied)
+                laws_of_all += _laws_of(row)
+        if laws_of_all:
+            self._run(laws.insert(), laws_of_all)
         return added
 
     def _add_all(self, table: Table, rows: Iterable[ObjectRow | RecordRow]) -> None:
@@ -105,24 +115,24 @@ class Sessions(Rows):
     def _sessions(self, statement: Select[Any]) -> list[SessionRow]:
         """The sessions a statement selects, each with its laws."""
         rows = self._run(statement).mappings().all()
-        applied = self._laws([row["id"] for row in rows])
+        under = self._laws([row["id"] for row in rows])
         return [
             SessionRow(
                 **row,
-                jurisdictions=tuple(applied[row["id"], "jurisdiction"]),
-                regimes=tuple(applied[row["id"], "regime"]),
+                jurisdictions=tuple(under[row["id"], "jurisdiction"]),
+                regimes=tuple(under[row["id"], "regime"]),
             )
             for row in rows
         ]
 
     def _laws(self, session_ids: Sequence[str]) -> Mapping[tuple[str, str], list[str]]:
-        applied: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        under: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         if session_ids:
             named = select(laws.c.session_id, laws.c.kind, laws.c.name)
             these = named.where(self._among(laws.c.session_id, session_ids))
             for session_id, kind, name in self._run(these.order_by(laws.c.position)):
-                applied[session_id, kind].append(name)
-        return applied
+                under[session_id, kind].append(name)
+        return under
 
 
 class Objects(Rows):

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -57,8 +58,13 @@ def _of_session(*, primary_key: bool = False) -> Column[str]:
     )
 
 
+def _of_hold() -> Column[str]:
+    return Column("hold_id", Clear, ForeignKey("holds.id"), primary_key=True, nullable=False)
+
+
 # The two sealed columns come last: SQLite walks a row from its start, so that reading the
-# short columns never touches the pages that a long timeline spills onto.
+# short columns never touches the pages that a long timeline spills onto. `due_at` was added later
+# and lies behind them; whoever looks for what is due reads the index.
 sessions = Table(
     "sessions",
     metadata,
@@ -78,6 +84,7 @@ sessions = Table(
     _whole("content_bytes"),
     _sealed("metadata"),
     _sealed("timeline"),
+    Column("due_at", Instant),
     UniqueConstraint("tenant", "fingerprint"),
     Index(None, "tenant", "id"),
     Index(None, "tenant", "content_bytes"),
@@ -87,6 +94,7 @@ sessions = Table(
     Index(None, "tenant", "bucket", "id"),
     Index(None, "tenant", "format", "id"),
     Index(None, "tenant", "deposited_by", "id"),
+    Index(None, "tenant", "due_at", "id"),
 )
 
 #: Which law a session is under: `kind` is jurisdiction or regime, `position` keeps the order.
@@ -193,6 +201,140 @@ actors = Table(
 
 settings = Table("settings", metadata, _clear("name", primary_key=True), _sealed("value"))
 
+#: Which policy was applied to a session, in which version.
+applied = Table(
+    "applied",
+    metadata,
+    _of_session(primary_key=True),
+    _clear("policy", primary_key=True),
+    _clear("version", primary_key=True),
+    _clear("class_name", primary_key=True),
+    _instant("applied_at"),
+    _clear("applied_by"),
+    sqlite_with_rowid=False,
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    _clear("id", primary_key=True),
+    _clear("tenant"),
+    _clear("state"),
+    Column("future", Boolean, nullable=False),
+    Column("preserve_unredacted", Boolean, nullable=False),
+    _instant("proposed_at"),
+    _clear("proposed_by"),
+    _sealed("details"),
+    Column("placed_at", Instant),
+    Column("placed_by", Clear),
+    Column("release_asked_by", Clear),
+    Column("released_at", Instant),
+    Column("released_by", Clear),
+    Column("grace_until", Instant),
+    Index(None, "tenant", "id"),
+)
+
+hold_members = Table(
+    "hold_members",
+    metadata,
+    _of_hold(),
+    _of_session(primary_key=True),
+    Index(None, "session_id"),
+    sqlite_with_rowid=False,
+)
+
+#: What a hold on the future catches, by the same keyed hashes as `lookups`.
+hold_scopes = Table(
+    "hold_scopes",
+    metadata,
+    _clear("kind", primary_key=True),
+    Column("hash", Sealed, primary_key=True, nullable=False),
+    _of_hold(),
+    sqlite_with_rowid=False,
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    _clear("id", primary_key=True),
+    _clear("tenant"),
+    _sealed("subject"),
+    _clear("type"),
+    Column("jurisdiction", Clear),
+    _clear("state"),
+    _clear("basis"),
+    _instant("at"),
+    Column("expires_at", Instant),
+    _clear("recorded_by"),
+    _sealed("details"),
+    Index(None, "tenant", "subject", "id"),
+    Index(None, "tenant", "id"),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    _clear("id", primary_key=True),
+    _clear("tenant"),
+    _clear("type"),
+    _clear("regime"),
+    _sealed("subject"),
+    _clear("state"),
+    _instant("received_at"),
+    _instant("due_at"),
+    _clear("opened_by"),
+    _sealed("details"),
+    Column("extended_due_at", Instant),
+    Column("verified_at", Instant),
+    Column("approved_by", Clear),
+    Column("ended_at", Instant),
+    Index(None, "tenant", "subject", "id"),
+    Index(None, "tenant", "id"),
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    _clear("id", primary_key=True),
+    _clear("tenant"),
+    _clear("state"),
+    _sealed("hash"),
+    _sealed("document"),
+    _instant("planned_at"),
+    _clear("planned_by"),
+    Column("approved_at", Instant),
+    Column("approved_by", Clear),
+    Column("overridden", Boolean, nullable=False),
+    Index(None, "tenant", "id"),
+)
+
+disposals = Table(
+    "disposals",
+    metadata,
+    _clear("id", primary_key=True),
+    _clear("tenant"),
+    _of_session(),
+    _clear("cause_kind"),
+    _clear("cause"),
+    _clear("state"),
+    _instant("destroyed_at"),
+    _sealed("document"),
+    Index(None, "session_id"),
+    Index(None, "cause"),
+    Index(None, "tenant", "destroyed_at"),
+    Index(None, "tenant", "state", "id"),
+)
+
+#: What waits to be told to the ledger.
+evidence = Table(
+    "evidence",
+    metadata,
+    _clear("id", primary_key=True),
+    _clear("type"),
+    _clear("once"),
+    _sealed("body"),
+)
+
 #: What makes a row new. A second one is left out rather than refused.
 SAID_ONCE = {
     sessions: ("tenant", "fingerprint"),
@@ -201,4 +343,7 @@ SAID_ONCE = {
     keys: ("tenant", "bucket", "generation"),
     actors: ("name_hash",),
     settings: ("name",),
+    applied: ("session_id", "policy", "version", "class_name"),
+    hold_members: ("hold_id", "session_id"),
+    hold_scopes: ("kind", "hash", "hold_id"),
 }

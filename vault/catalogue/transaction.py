@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from vault.catalogue.disposals import Disposals
+from vault.catalogue.due import Due
+from vault.catalogue.holds import Holds
 from vault.catalogue.jobs import Jobs
 from vault.catalogue.keys import Actors, Keys
-from vault.catalogue.sessions import Objects, Sessions
+from vault.catalogue.sessions import Objects
+from vault.catalogue.subjects import Consents, Evidence, Requests
 
 
-class SqlTransaction(Sessions, Objects, Keys, Jobs, Actors):
+class SqlTransaction(
+    Due,
+    Objects,
+    Keys,
+    Jobs,
+    Actors,
+    Holds,
+    Consents,
+    Requests,
+    Disposals,
+    Evidence,
+):
     """The Transaction port in SQL that SQLite and PostgreSQL both speak."""
