@@ -119,7 +119,7 @@ def _parsed(vkey: str) -> tuple[str, bytes]:
     name, _, rest = vkey.partition("+")
     key_id, _, encoded = rest.partition("+")
     try:
-        key = _from_base64(encoded)
+        key = from_base64(encoded)
     except ValueError:
         key = b""
     public_key = key.removeprefix(_ED25519)
@@ -149,7 +149,7 @@ def _taken_apart(note: bytes) -> tuple[str, list[tuple[str, bytes]]]:
     for line in lines:
         name, _, encoded = line.removeprefix(_MARK).partition(" ")
         try:
-            signature = _from_base64(encoded)
+            signature = from_base64(encoded)
         except ValueError:
             raise malformed from None
         if not line.startswith(_MARK) or not _is_name(name) or len(signature) <= _ID_BYTES:
@@ -176,7 +176,7 @@ def _is_note_text(text: str) -> bool:
     return text.endswith("\n") and not _CONTROL.search(text)
 
 
-def _from_base64(encoded: str) -> bytes:
+def from_base64(encoded: str) -> bytes:
     """Raises `ValueError` for anything but the one way to write those bytes."""
     try:
         decoded = base64.b64decode(encoded, validate=True)
