@@ -147,7 +147,8 @@ class ActorRow:
 class SessionFilter:
     """Which sessions to list; every given condition must hold.
 
-    `since` is inclusive, `until` exclusive.
+    All of `lookups` and, where there are any, one of `any_of`. `since` is inclusive, `until`
+    exclusive.
     """
 
     lookups: Sequence[tuple[str, bytes]] = ()
@@ -158,6 +159,16 @@ class SessionFilter:
     since: datetime | None = None
     until: datetime | None = None
     deposited_by: str | None = None
+    any_of: Sequence[tuple[str, bytes]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What it takes to count a session: nothing sealed is read for it."""
+
+    id: str
+    class_name: str
+    content_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

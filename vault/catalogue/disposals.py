@@ -46,6 +46,10 @@ class Disposals(Rows):
             these = these.where(disposals.c.session_id == session_id)
         return self._select_all(DisposalRow, these.order_by(disposals.c.id))
 
+    def disposals_among(self, session_ids: Sequence[str]) -> Sequence[DisposalRow]:
+        these = select(disposals).where(self._among(disposals.c.session_id, session_ids))
+        return self._select_all(DisposalRow, these.order_by(disposals.c.id))
+
     def open_disposals(self, tenant: str, *, limit: int) -> Sequence[DisposalRow]:
         unfinished = disposals.c.state.in_(("key-destroyed", "objects-deleted"))
         these = select(disposals).where(disposals.c.tenant == tenant, unfinished)

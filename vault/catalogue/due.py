@@ -52,6 +52,11 @@ class Due(Sessions):
         this = update(sessions).where(sessions.c.id == session_id)
         self._change(this.values(**changed), "session")
 
+    def bring_forward(self, session_ids: Sequence[str], at: datetime) -> None:
+        later = sessions.c.due_at.is_(None) | (sessions.c.due_at > at)
+        these = update(sessions).where(self._among(sessions.c.id, session_ids), later)
+        self._run(these.where(sessions.c.state != State.ERASED).values(due_at=at))
+
     def add_applied(self, rows: Sequence[AppliedRow]) -> None:
         self._add_new(applied, rows)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import select, update
 
 from vault.catalogue.rows import Rows, found, values
-from vault.catalogue.tables import SAID_ONCE, actors, keys, records, settings
+from vault.catalogue.tables import SAID_ONCE, actors, keys, records, sessions, settings
 from vault.errors import BadInput
 from vault.model import Compartment
 from vault.rows import ActorRow, KeyRow, RecordRow
@@ -78,6 +78,8 @@ class Keys(Rows):
         return self._select_all(RecordRow, these.order_by(records.c.compartment))
 
     def destroy_records(self, session_id: str, compartments: Sequence[Compartment]) -> int:
+        """Whoever places a hold locks the same row: one of the two sees what the other did."""
+        self._run(select(sessions.c.id).where(sessions.c.id == session_id).with_for_update())
         these = records.c.compartment.in_(compartments)
         return self._run(records.delete().where(records.c.session_id == session_id, these)).rowcount
 

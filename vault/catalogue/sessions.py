@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, func, select, update
+from sqlalchemy import ColumnElement, Select, Table, func, or_, select, update
 
 from vault.catalogue.rows import Rows, found, values
 from vault.catalogue.tables import (
@@ -21,7 +21,7 @@ from vault.catalogue.tables import (
 )
 from vault.model import State
 from vault.ports import NewSession
-from vault.rows import LookupRow, ObjectRow, RecordRow, SessionFilter, SessionRow
+from vault.rows import LookupRow, ObjectRow, Outline, RecordRow, SessionFilter, SessionRow
 
 
 class Sessions(Rows):
@@ -95,6 +95,15 @@ class Sessions(Rows):
             page = page.where(sessions.c.id < after)
         return self._sessions(page.order_by(sessions.c.id.desc()).limit(limit))
 
+    def outlines(
+        self, tenant: str, where: SessionFilter, *, limit: int, after: str | None = None
+    ) -> Sequence[Outline]:
+        page = select(sessions.c.id, sessions.c.class_name, sessions.c.content_bytes)
+        page = page.where(*_conditions(tenant, where))
+        if after is not None:
+            page = page.where(sessions.c.id < after)
+        return self._select_all(Outline, page.order_by(sessions.c.id.desc()).limit(limit))
+
     def count_sessions(self, tenant: str, where: SessionFilter) -> int:
         counted = select(func.count()).select_from(sessions).where(*_conditions(tenant, where))
         return int(self._run(counted).scalar_one())
@@ -111,6 +120,11 @@ class Sessions(Rows):
         these = (lookups.c.session_id == session_id) & (lookups.c.kind == kind)
         self._run(lookups.delete().where(these))
         self._add_new(lookups, [LookupRow(session_id, kind, digest) for digest in hashes])
+
+    def lookups(self, session_id: str) -> Sequence[LookupRow]:
+        """By kind and hash."""
+        these = select(lookups).where(lookups.c.session_id == session_id)
+        return self._select_all(LookupRow, these.order_by(lookups.c.kind, lookups.c.hash))
 
     def _sessions(self, statement: Select[Any]) -> list[SessionRow]:
         """The sessions a statement selects, each with its laws."""
@@ -185,4 +199,7 @@ def _conditions(tenant: str, where: SessionFilter) -> list[ColumnElement[bool]]:
     for kind, hashed in where.lookups:
         same = (lookups.c.kind == kind) & (lookups.c.hash == hashed)
         conditions.append(sessions.c.id.in_(select(lookups.c.session_id).where(same)))
+    if where.any_of:
+        these = [(lookups.c.kind == kind) & (lookups.c.hash == h) for kind, h in where.any_of]
+        conditions.append(sessions.c.id.in_(select(lookups.c.session_id).where(or_(*these))))
     return conditions

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from vault.catalogue.rows import Rows, found, values
 from vault.catalogue.tables import consents, evidence, lookups, requests
@@ -52,6 +52,12 @@ class Requests(Rows):
         named = (lookups.c.session_id == session_id) & (lookups.c.kind == "subject")
         these = requests.c.subject.in_(select(lookups.c.hash).where(named))
         return self._select_all(RequestRow, select(requests).where(these).order_by(requests.c.id))
+
+    def asked_among(self, session_ids: Sequence[str]) -> Mapping[str, int]:
+        same = (lookups.c.kind == "subject") & (lookups.c.hash == requests.c.subject)
+        asked = select(requests.c.id, func.count()).join(lookups, same)
+        asked = asked.where(self._among(lookups.c.session_id, session_ids))
+        return dict(self._run(asked.group_by(requests.c.id)).all())
 
     def requests_of(self, tenant: str, subjects: Sequence[bytes]) -> Sequence[RequestRow]:
         these = (requests.c.tenant == tenant) & requests.c.subject.in_(subjects)

@@ -99,6 +99,10 @@ class RequestWork(Protocol):
         """Those whose data subject is one of the session's, oldest first."""
         ...
 
+    def asked_among(self, session_ids: Sequence[str]) -> Mapping[str, int]:
+        """By id of the request: how many of these sessions it is about, where it is any."""
+        ...
+
     def requests_of(self, tenant: str, subjects: Sequence[bytes]) -> Sequence[RequestRow]:
         """Those of any of these data subjects (keyed hashes), oldest first."""
         ...
@@ -133,6 +137,10 @@ class DisposalWork(Protocol):
         self, *, cause: str | None = None, session_id: str | None = None
     ) -> Sequence[DisposalRow]:
         """Those of a plan or request, or of a session, oldest first."""
+        ...
+
+    def disposals_among(self, session_ids: Sequence[str]) -> Sequence[DisposalRow]:
+        """Those of any of these sessions, oldest first."""
         ...
 
     def open_disposals(self, tenant: str, *, limit: int) -> Sequence[DisposalRow]:

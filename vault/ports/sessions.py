@@ -14,6 +14,7 @@ from vault.rows import (
     JobRow,
     LookupRow,
     ObjectRow,
+    Outline,
     RecordRow,
     SessionFilter,
     SessionRow,
@@ -59,6 +60,12 @@ class SessionWork(Protocol):
         """Newest id first, those before `after` only: page by the last id seen."""
         ...
 
+    def outlines(
+        self, tenant: str, where: SessionFilter, *, limit: int, after: str | None = None
+    ) -> Sequence[Outline]:
+        """The same sessions in the same order, without anything sealed."""
+        ...
+
     def count_sessions(self, tenant: str, where: SessionFilter) -> int: ...
 
     def set_state(self, session_id: str, state: State) -> None: ...
@@ -71,6 +78,10 @@ class SessionWork(Protocol):
 
     def set_lookups(self, session_id: str, kind: str, hashes: Sequence[bytes]) -> None:
         """Make these the session's look-ups of that kind, instead of those it had."""
+        ...
+
+    def lookups(self, session_id: str) -> Sequence[LookupRow]:
+        """The keyed hashes by which the session is found."""
         ...
 
     # what is due
@@ -97,6 +108,10 @@ class SessionWork(Protocol):
         self, session_id: str, *, class_name: str | None = None, due_at: datetime | None
     ) -> None:
         """The class, where one is given, and the instant at which anything may be due."""
+        ...
+
+    def bring_forward(self, session_ids: Sequence[str], at: datetime) -> None:
+        """Whatever of these is not erased is due at `at`, unless it is so before."""
         ...
 
     def add_applied(self, rows: Sequence[AppliedRow]) -> None:
