@@ -45,7 +45,7 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Destruction:
-    """One element of one session, gone. `authority` names the plan or request it was done for.
+    """Elements of one session, gone. `authority` names the plan or request it was done for.
 
     `keys` are ids of destroyed keys, `entries` the ledger's indices of what was done, by type.
     `horizon_at` is when no back-up can bring the keys back any more; None where nobody knows.
@@ -54,7 +54,7 @@ class Destruction:
     certificate: str
     archive: str
     session: str
-    element: str
+    elements: Sequence[str]
     keys: Sequence[str]
     media: Sequence[Medium]
     sanitization: Act
@@ -75,7 +75,7 @@ class Destruction:
             "certificate": self.certificate,
             "standard": "NIST SP 800-88",
             "archive": self.archive,
-            "source": {"session": self.session, "element": self.element},
+            "source": {"session": self.session, "elements": list(self.elements)},
             "media_type": "sealed object",
             "media": [medium.entry() for medium in self.media],
             "serials": list(self.keys),
