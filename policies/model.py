@@ -174,6 +174,8 @@ class Pack:
 
     It binds sessions that name it as their regime or touch one of `jurisdictions` (`*`: all).
     `ground_jurisdiction` is the legal order its rights come from; None for rules of the house.
+    `tag_classes` are pairs: what comes with that tag is kept under that class, unless another is
+    named for it.
     """
 
     name: str
@@ -184,6 +186,7 @@ class Pack:
     ground_jurisdiction: str | None = None
     rules: tuple[Rule, ...] = ()
     classes: tuple[RetentionClass, ...] = ()
+    tag_classes: tuple[tuple[str, str], ...] = ()
 
     @property
     def deadlines(self) -> tuple[Rule, ...]:

@@ -14,14 +14,13 @@ from vault.rows import ActorRow, SessionRow
 
 #: The name of who is made with the archive, and the role.
 OWNER = "owner"
+_OFFICE = frozenset({"read", "schedules", "evidence", "fixity", "holds", "sweep", "policy"})
 #: The roles, and what each may do. `read-own` reads what the same actor deposited.
 ROLES: dict[str, frozenset[str]] = {
-    "owner": frozenset(
-        {"deposit", "read", "schedules", "actors", "keys", "jobs", "fixity", "repair", "evidence"}
-    ),
+    "owner": _OFFICE | {"deposit", "actors", "keys", "jobs", "repair", "requests", "consent"},
     "agent": frozenset({"deposit", "read-own"}),
-    "officer": frozenset({"read", "schedules", "evidence", "fixity"}),
-    "dpo": frozenset({"read", "schedules", "evidence", "fixity"}),
+    "officer": _OFFICE,
+    "dpo": _OFFICE | {"requests", "consent"},
     "auditor": frozenset({"evidence", "fixity"}),
     "admin": frozenset({"actors", "keys", "jobs", "fixity"}),
     "nobody": frozenset(),
@@ -38,6 +37,12 @@ def permit(room: Room, act: str) -> None:
     """Raises `Refused` unless the acting actor's role allows `act`."""
     if not may(room, act):
         raise Refused(f"The role {room.actor.role} may not do this ({act}).")
+
+
+def permit_any(room: Room, *acts: str) -> None:
+    """Raises `Refused` unless the acting actor's role allows one of these."""
+    if not any(may(room, act) for act in acts):
+        raise Refused(f"The role {room.actor.role} may not do this ({acts[0]}).")
 
 
 def may_read(room: Room, session: SessionRow) -> bool:
