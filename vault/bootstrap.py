@@ -18,10 +18,12 @@ from vault.model import new_id
 from vault.operations import actors
 from vault.operations.attempt import Handler
 from vault.operations.keys import Keys
+from vault.operations.policy import Policies
 from vault.operations.room import Room
-from vault.ports import Catalogue, Clock, KeyManagement, ObjectStore, Queue
+from vault.ports import Catalogue, Clock, KeyManagement, Ledger, ObjectStore, Queue
 from vault.settings import HOME_FILE, Settings, read_home
 from vault.storage import disk, open_store
+from vault.storage.evidence import EvidenceLedger
 
 if TYPE_CHECKING:
     from vault.capture.terms import Recording
@@ -80,6 +82,7 @@ def init(settings: Settings, *, test_clock: bool = False) -> dict[str, object]:
     keys = Keys(catalogue, kms, clock, TENANT)
     archive_id = _archive_id(home)
     public_key = _signing_key(home, keys, archive_id)
+    _ledger(home, keys).create()
     if not actors.exists(catalogue, keys, "owner"):
         actors.add_owner(catalogue, keys, clock)
     catalogue.close()
@@ -123,6 +126,9 @@ def open_room(settings: Settings, actor: str | None = "owner") -> Iterator[Room]
             redeliver_seconds=settings.redeliver_seconds,
             default_class=settings.default_class,
             consent_required=settings.consent == "required",
+            ledger=_ledger(settings.folder, keys),
+            policies=Policies(catalogue, keys),
+            test_clock=bool(document.get("test_clock")),
         )
     finally:
         catalogue.close()
@@ -168,10 +174,12 @@ def upgrade(settings: Settings) -> None:
 
     Raises `NotFound` where there is no home, `BackendError` where its catalogue is missing.
     """
-    read_home(settings.folder)
-    catalogue = _catalogue(settings)
+    document = read_home(settings.folder)
+    catalogue, kms = _catalogue(settings), _kms(settings)
     try:
         catalogue.migrate()
+        clock = _clock(settings, test_clock=bool(document.get("test_clock")))
+        _ledger(settings.folder, Keys(catalogue, kms, clock, TENANT)).create()
     finally:
         catalogue.close()
 
@@ -195,6 +203,23 @@ def _kms(settings: Settings) -> KeyManagement:
         passphrase_file=settings.passphrase_file,
         passphrase=settings.passphrase,
     )
+
+
+def _ledger(home: Path, keys: Keys) -> Ledger:
+    """The evidence of the archive; its signing key is opened only where something is signed."""
+
+    def signing_key() -> SigningKey:
+        name = public.partition("+")[0]
+        sealed = (home / _SIGNING_KEY).read_bytes()
+        return SigningKey(name, keys.tenant_key().open_value("signing-key", TENANT, sealed))
+
+    try:
+        public = (home / _PUBLIC_KEY).read_text().strip()
+    except OSError as error:
+        raise BackendError(
+            f"{home / _PUBLIC_KEY} cannot be read: {error.strerror}. Restore it from a backup."
+        ) from error
+    return EvidenceLedger(home / "ledger", public, signing_key)
 
 
 def _queue(settings: Settings) -> Queue | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Select, func, or_, select, text, update
+from sqlalchemy import func, or_, select, text, update
 
 from vault.catalogue.rows import Rows, found, values
 from vault.catalogue.tables import SAID_ONCE, hold_members, hold_scopes, holds, sessions
@@ -16,6 +16,8 @@ from vault.rows import HoldRow, ScopeRow
 
 #: The name of the advisory lock that deposits share and a hold on the future takes alone.
 _GATE = 0x686F6C6473
+#: How many look-ups are asked for at once.
+_SOME = 200
 
 
 class Holds(Rows):
@@ -71,13 +73,18 @@ class Holds(Rows):
         return self._select_all(HoldRow, these.order_by(holds.c.id))
 
     def future_holds(self, hashes: Sequence[tuple[str, bytes]]) -> Sequence[str]:
-        if not hashes:
-            return []
-        same = [(hold_scopes.c.kind == k) & (hold_scopes.c.hash == h) for k, h in hashes]
-        these: Select[tuple[str]] = select(holds.c.id).distinct()
-        these = these.join(hold_scopes, hold_scopes.c.hold_id == holds.c.id)
-        standing = holds.c.future & (holds.c.state != "released")
-        return self._run(these.where(standing, or_(*same)).order_by(holds.c.id)).scalars().all()
+        standing = hold_scopes.c.hold_id.in_(
+            select(holds.c.id).where(holds.c.future, holds.c.state != "released")
+        )
+        caught: set[str] = set()
+        for start in range(0, len(hashes), _SOME):
+            same = [
+                (hold_scopes.c.kind == kind) & (hold_scopes.c.hash == digest)
+                for kind, digest in hashes[start : start + _SOME]
+            ]
+            these = select(hold_scopes.c.hold_id).where(standing, or_(*same))
+            caught.update(self._run(these).scalars())
+        return sorted(caught)
 
     def gate(self, *, alone: bool) -> None:
         """SQLite lets one transaction in at a time, which is more than this asks for."""

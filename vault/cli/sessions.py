@@ -127,7 +127,7 @@ def show(context: typer.Context, session: SESSION) -> None:
 
     desk: Desk = context.obj
     with desk.room() as room:
-        opened = retrieve.Opened(room, retrieve.session(room, session))
+        opened = retrieve.Opened(room, retrieve.session(room, session, erased=True))
         document = documents.session(opened)
     desk.answer(document, _session_lines(document))
 

@@ -8,15 +8,17 @@ leaves in the store has no key anywhere and is removed by `fixity --repair`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
+from policies.model import Pack
 from vault import formats
 from vault.errors import BackendError, IntegrityError, StrongroomError
-from vault.model import Kind, Part, Reading, State
-from vault.operations import describe, jobs
+from vault.model import Compartment, Kind, Part, Reading, State
+from vault.operations import describe, elements, evidence, facts, jobs
 from vault.operations.actors import may_read, permit
 from vault.operations.admission import Admitted, Terms, admit, lookup_rows
 from vault.operations.keys import Keys
@@ -25,8 +27,8 @@ from vault.operations.retrieve import Opened
 from vault.operations.room import Progress, Room, silent
 from vault.operations.sealing import Sealed
 from vault.operations.storing import Attempt, storing
-from vault.ports import NewSession
-from vault.rows import SessionRow
+from vault.ports import NewSession, Transaction
+from vault.rows import EvidenceRow, SessionRow
 
 _BATCH_SESSIONS = 64
 
@@ -77,6 +79,8 @@ def _deposit(
     with room.catalogue.writing():
         for batch in _under_way(room, admitted, progress):
             _take(room, batch, outcome, progress)
+    with suppress(BackendError):  # it waits in the catalogue, and `doctor` tells of that
+        evidence.publish(room)
     taken = [d.id for d in outcome.sessions]
     outcome.note = jobs.wake(room, taken, wait=wait, progress=progress)
     if wait and room.queue is None:
@@ -191,6 +195,7 @@ def _commit(room: Room, batch: Sequence[Sealed]) -> set[str]:
 
     Answers the ids of sessions that were here already, under another id.
     """
+    packs = room.policies.active()
     while batch:
         keks = {bucket: room.keys.active(bucket) for bucket in {s.session.bucket for s in batch}}
         new = []
@@ -199,12 +204,45 @@ def _commit(room: Room, batch: Sequence[Sealed]) -> set[str]:
             records = [room.keys.record(kek, key, c) for c, key in s.data_keys.items()]
             lookups = lookup_rows(room, s.session.id, s.admitted.metadata)
             work = [jobs.new(name, s.session.id, room.clock.now()) for name in _work(s)]
-            session = replace(s.session, state=State.SEALED if work else State.READY)
+            state = State.SEALED if work else State.READY
+            session = replace(s.session, state=state, due_at=_due_at(room, s, packs))
             new.append(NewSession(session, s.stored, records, lookups, work))
         with room.catalogue.transaction() as tx:
             if Keys.still_active(tx, keks.values()):
-                return tx.add_sessions(new)
+                return _record(room, tx, new)
     return set()
+
+
+def _record(room: Room, tx: Transaction, new: Sequence[NewSession]) -> set[str]:
+    """Add the sessions that are new, under the holds that wait for them, with their evidence."""
+    tx.gate(alone=False)
+    twice = tx.add_sessions(new)
+    added = [one for one in new if one.session.id not in twice]
+    if tx.future_holds([(row.kind, row.hash) for one in added for row in one.lookups]):
+        for one in added:
+            for hold_id in tx.future_holds([(row.kind, row.hash) for row in one.lookups]):
+                tx.add_members(hold_id, [one.session.id])
+    tx.add_evidence([_evidence(room, one) for one in added])
+    return twice
+
+
+def _evidence(room: Room, new: NewSession) -> EvidenceRow:
+    session = new.session
+    return evidence.row(
+        room,
+        "deposited",
+        once=f"deposited/{session.id}",
+        session=session.id,
+        retention_class=session.class_name,
+        objects=[{"key": o.store_key, "sha256": o.sha256.hex()} for o in new.objects],
+    )
+
+
+def _due_at(room: Room, sealed: Sealed, packs: Mapping[str, Pack]) -> datetime | None:
+    """When any of it may first be due, as the policies stand."""
+    lies = elements.carried((p.compartment, p.kind) for p in sealed.parts)
+    known = facts.at_deposit(sealed.session, elements.present(lies, list(Compartment)))
+    return facts.due_at(known, packs, room.clock.now())[0]
 
 
 def _already(room: Room, path: Path, session: SessionRow) -> Deposited:

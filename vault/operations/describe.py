@@ -62,7 +62,9 @@ def seal_timeline(key: DataKey, timeline: Timeline) -> bytes:
 
 
 def open_timeline(keys: Keys, session: SessionRow) -> Timeline:
-    """The timeline of a stored session."""
+    """The timeline of a stored session; an empty one where it was destroyed."""
+    if not session.timeline:
+        return Timeline()
     key = keys.data_key(session, Compartment.TIMELINE)
     document = _open(key, Compartment.TIMELINE, session.timeline)
     return Timeline(
@@ -78,7 +80,9 @@ def seal_metadata(key: DataKey, metadata: Metadata) -> bytes:
 
 
 def open_metadata(keys: Keys, session: SessionRow) -> Metadata:
-    """The metadata of a stored session."""
+    """The metadata of a stored session; none where it was destroyed."""
+    if not session.metadata:
+        return Metadata()
     return metadata_of(keys.data_key(session, Compartment.METADATA), session)
 
 

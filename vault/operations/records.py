@@ -10,7 +10,7 @@ from importlib.metadata import entry_points
 from vault.errors import BackendError, NotFound, UsageError
 from vault.export.record import Record
 from vault.formats.fields import Notes
-from vault.model import Json, Reading, Timeline
+from vault.model import Json, Reading, State, Timeline
 from vault.operations import analysis, retrieve
 from vault.operations.retrieve import Opened
 from vault.operations.room import Room
@@ -96,9 +96,13 @@ def records(room: Room, choice: Choice, notes: Notes, redact: Redact) -> Iterato
 
 
 def rows(room: Room, choice: Choice) -> Iterator[SessionRow]:
-    """The chosen sessions as the catalogue has them; `NotFound` for a named one that is not."""
+    """The chosen sessions as the catalogue has them; `NotFound` for a named one that is not.
+
+    Of those that were destroyed only tombstones are left, and no condition chooses them.
+    """
     if choice.where is not None:
-        return retrieve.sessions(room, choice.where)
+        found = retrieve.sessions(room, choice.where)
+        return (row for row in found if row.state is not State.ERASED)
     return iter([retrieve.session(room, one) for one in dict.fromkeys(choice.ids)])
 
 

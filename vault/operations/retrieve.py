@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from vault.errors import IntegrityError, NotFound, UsageError
-from vault.model import Annotation, Compartment, Kind, Original, Part, Timeline, Warn
+from vault.model import Annotation, Compartment, Kind, Original, Part, State, Timeline, Warn
 from vault.operations import describe
 from vault.operations.actors import may, permit_reading
 from vault.operations.room import Room
@@ -27,11 +27,18 @@ _BUFFER_BYTES = 1 << 18
 _PAGE = 500
 
 
-def session(room: Room, session_id: str) -> SessionRow:
-    """The session of that id, if the actor may read it."""
+def session(room: Room, session_id: str, *, erased: bool = False) -> SessionRow:
+    """The session of that id, if the actor may read it.
+
+    Raises `NotFound` for one that was destroyed, unless its tombstone is wanted (`erased`).
+    """
     with room.catalogue.transaction() as tx:
         row = tx.session(session_id)
+        gone = tx.disposals(session_id=session_id) if row.state is State.ERASED else ()
     permit_reading(room, row)
+    if gone and not erased:
+        named = ", ".join(disposal.id for disposal in gone)
+        raise NotFound(f"This session was destroyed; its certificate: {named}.")
     return row
 
 

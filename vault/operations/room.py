@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from vault.operations.keys import Keys
-from vault.ports import Catalogue, Clock, KeyManagement, ObjectStore, Queue
+from vault.operations.policy import Policies
+from vault.ports import Catalogue, Clock, KeyManagement, Ledger, ObjectStore, Queue
 from vault.rows import ActorRow
 
 #: Told on long work: what is being done, how much is done, how much there is (None: unknown).
@@ -37,6 +38,9 @@ class Room:
     redeliver_seconds: int
     default_class: str
     consent_required: bool
+    ledger: Ledger
+    policies: Policies
+    test_clock: bool = False
 
     def store_key(self, object_id: str) -> str:
         """Where an object lies in the store; archives that share a bucket never meet."""

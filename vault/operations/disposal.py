@@ -1,0 +1,316 @@
+"""Disposal: the one place where keys of sessions are destroyed and their objects deleted.
+
+    intent in the ledger → lock the session, decide again, destroy keys (one transaction)
+      → keys told → objects deleted → told → certificate
+
+The transaction is the point of no return. What comes after it is kept in a row of the catalogue
+and can be cut off anywhere: whoever comes next goes on (`resume`), and the ledger, which knows each
+step by its name, hears of each once. A session that is held, or not due by the clock of this
+archive, is kept whatever a plan or a request says: the decision is made anew under the lock.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from importlib.metadata import version
+
+from policies.model import ENDINGS, Decision, Element, Pack
+from vault.errors import NotFound, Refused
+from vault.ledger.destruction import Act, Destruction, Medium
+from vault.model import Compartment, Json, State, new_id
+from vault.operations import elements, evidence
+from vault.operations.elements import Carried
+from vault.operations.facts import due_at, facts
+from vault.operations.retrieve import Opened
+from vault.operations.room import Room
+from vault.ports import Entry, Transaction
+from vault.rows import DisposalRow, SessionRow
+
+_PAGE = 100
+_METHOD = "destruction of the wrapped data key"
+_VERIFIED = "the key record is gone from the catalogue and every version from the store"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What a session is disposed of for: `kind` is plan or request, `id` the one it is."""
+
+    kind: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disposed:
+    """What became of a session: elements that are gone, those that stay and why.
+
+    `certificate` is its id; None where nothing is gone, or where objects could not be deleted yet
+    (`unfinished` says why; their keys are gone).
+    """
+
+    session_id: str
+    destroyed: tuple[Element, ...] = ()
+    kept: tuple[tuple[Element, str], ...] = ()
+    certificate: str | None = None
+    unfinished: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is decided on a session now: which compartments may end, and what stays."""
+
+    decisions: Sequence[Decision]
+    gone: frozenset[Element]
+    compartments: tuple[Compartment, ...]
+    left: frozenset[Compartment]
+    due_at: datetime | None
+
+    def kept(self) -> tuple[tuple[Element, str], ...]:
+        """The elements that stay, each with its reason."""
+        return tuple((d.element, _why(d)) for d in self.decisions if d.element not in self.gone)
+
+
+def carried(room: Room, session: SessionRow) -> Carried:
+    """Which elements lie where in a stored session. Opens its manifests."""
+    return elements.carried((p.compartment, p.kind) for p in Opened(room, session).parts)
+
+
+def judge(
+    tx: Transaction,
+    session: SessionRow,
+    carried: Carried,
+    packs: Mapping[str, Pack],
+    as_of: datetime,
+) -> Judged:
+    """Decide on every element that is left of a session."""
+    left = frozenset(row.compartment for row in tx.records(session.id))
+    known = facts(tx, session, elements.present(carried, left), as_of)
+    due, decisions = due_at(known, packs, as_of)
+    wanted = {d.element for d in decisions if d.action in ENDINGS}
+    gone = elements.free(carried, left, wanted)
+    return Judged(decisions, gone, tuple(elements.ending(carried, left, gone)), left, due)
+
+
+def dispose(room: Room, session_id: str, cause: Cause) -> Disposed:
+    """Destroy what of a session may be destroyed now, for this cause; the same again is no more.
+
+    Raises `NotFound` for an unknown session, `BackendError` where the ledger cannot be told.
+    """
+    with room.catalogue.transaction() as tx:
+        session = tx.session(session_id)
+        before = [d for d in tx.disposals(session_id=session_id) if d.cause == cause.id]
+    done = [_finish(room, row) for row in before]
+    if session.state is State.ERASED:
+        return _together(session_id, done)
+    lies, packs = carried(room, session), room.policies.active()
+    with room.catalogue.transaction() as tx:
+        judged = judge(tx, session, lies, packs, room.clock.now())
+    if not judged.compartments:
+        return replace(_together(session_id, done), kept=judged.kept())
+    _intend(room, session_id, cause, judged)
+    row, judged = _destroy(room, session_id, cause, lies, packs)
+    if row is not None:
+        done.append(_finish(room, row))
+    return replace(_together(session_id, done), kept=judged.kept())
+
+
+def resume(room: Room) -> list[Disposed]:
+    """Go on with every disposal that was cut off after its keys were destroyed."""
+    with room.catalogue.transaction() as tx:
+        rows = tx.open_disposals(room.tenant, limit=_PAGE)
+    return [_finish(room, row) for row in rows]
+
+
+def _intend(room: Room, session_id: str, cause: Cause, judged: Judged) -> None:
+    ids: dict[str, Json] = {
+        "session": session_id,
+        cause.kind: cause.id,
+        "keys": [str(c) for c in judged.compartments],
+    }
+    evidence.before(room, [("key-destroy-intent", f"intent/{cause.id}/{session_id}", ids)])
+
+
+def _destroy(
+    room: Room, session_id: str, cause: Cause, lies: Carried, packs: Mapping[str, Pack]
+) -> tuple[DisposalRow | None, Judged]:
+    """The destroying transaction: under the session's lock everything is read and decided anew."""
+    now = room.clock.now()
+    with room.catalogue.transaction() as tx:
+        session = tx.session_locked(session_id)
+        judged = judge(tx, session, lies, packs, now)
+        if not judged.compartments:
+            tx.add_evidence([evidence.row(room, "kept", session=session_id, cause=cause.id)])
+            return None, judged
+        ending = set(judged.compartments)
+        objects = [o for o in tx.objects(session_id) if o.compartment in ending]
+        document = {
+            "elements": sorted(judged.gone),
+            "compartments": sorted(ending),
+            "reasons": _reasons(judged),
+            "by": room.actor.id,
+            "objects": [
+                {
+                    "key": o.store_key,
+                    "version": o.version,
+                    "bytes": o.size_bytes,
+                    "sha256": o.sha256.hex(),
+                }
+                for o in objects
+            ],
+        }
+        row = DisposalRow(
+            id=new_id(),
+            tenant=session.tenant,
+            session_id=session_id,
+            cause_kind=cause.kind,
+            cause=cause.id,
+            state="key-destroyed",
+            destroyed_at=now,
+            document=json.dumps(document).encode(),
+        )
+        tx.add_disposal(row)
+        tx.destroy_records(session_id, judged.compartments)
+        tx.forget_objects(session_id, [o.id for o in objects])
+        _tidy(tx, session, judged, ending)
+    return row, judged
+
+
+def _tidy(
+    tx: Transaction, session: SessionRow, judged: Judged, ending: Collection[Compartment]
+) -> None:
+    """What nobody can open any more is emptied, and no job works on it."""
+    tx.forget_session(
+        session.id,
+        metadata=Compartment.METADATA in ending,
+        timeline=Compartment.TIMELINE in ending,
+    )
+    for job in tx.jobs(session.id):
+        tx.end_job(job.id, error=None)
+    erased = judged.left <= frozenset(ending)
+    if erased:
+        tx.set_state(session.id, State.ERASED)
+    waiting = [
+        d.changes_at
+        for d in judged.decisions
+        if d.element not in judged.gone and d.changes_at is not None
+    ]
+    tx.set_terms(session.id, due_at=None if erased else min(waiting, default=None))
+
+
+def _finish(room: Room, row: DisposalRow) -> Disposed:
+    """Everything after the point of no return, from wherever it was cut off."""
+    document = json.loads(row.document)
+    gone = tuple(Element(e) for e in document["elements"])
+    answer = Disposed(row.session_id, gone, certificate=row.id)
+    if row.state == "certified":
+        return answer
+    ids: dict[str, Json] = {"session": row.session_id, row.cause_kind: row.cause}
+    told = [
+        ("key-destroyed", f"key-destroyed/{row.session_id}/{c}", {**ids, "key": c})
+        for c in document["compartments"]
+    ]
+    entries: dict[str, int] = {"key-destroyed": evidence.before(room, told)[0]}
+    try:
+        for one in document["objects"]:
+            _delete(room, one["key"])
+    except Refused as error:
+        return replace(answer, certificate=None, unfinished=str(error))
+    if document["objects"]:
+        told = [
+            ("object-deleted", f"object-deleted/{o['key']}/{o['version']}", {**ids, **_named(o)})
+            for o in document["objects"]
+        ]
+        entries["object-deleted"] = evidence.before(room, told)[0]
+    with room.catalogue.transaction() as tx:
+        tx.set_disposal(row.id, "objects-deleted")
+    _certify(room, row, document, entries)
+    with room.catalogue.transaction() as tx:
+        tx.set_disposal(row.id, "certified")
+    return answer
+
+
+def _delete(room: Room, store_key: str) -> None:
+    """Every version of an object; what is gone already is gone."""
+    for stored in list(room.store.versions(store_key)):
+        if stored.key == store_key:
+            room.store.delete(stored.key, stored.version)
+    for stored in room.store.versions(store_key):
+        if stored.key == store_key:
+            raise Refused("The store still has a version of an object that was deleted.")
+
+
+def _certify(
+    room: Room, row: DisposalRow, document: Mapping[str, Json], entries: Mapping[str, int]
+) -> None:
+    def statement() -> dict[str, Json]:
+        now = room.clock.now()
+        return Destruction(
+            certificate=row.id,
+            archive=room.archive_id,
+            session=row.session_id,
+            elements=document["elements"],  # type: ignore[arg-type]  # as `_destroy` wrote them
+            keys=[f"{row.session_id}/{c}" for c in document["compartments"]],  # type: ignore[union-attr]  # a list
+            media=[
+                Medium(o["key"], o["version"], o["bytes"], o["sha256"])  # type: ignore[index, call-overload, arg-type]  # as above
+                for o in document["objects"]  # type: ignore[union-attr]  # a list
+            ],
+            sanitization=Act(str(document["by"]), row.destroyed_at, _METHOD),
+            verification=Act(room.actor.id, now, _VERIFIED),
+            authority={"kind": row.cause_kind, "id": row.cause},
+            reasons=document["reasons"],  # type: ignore[arg-type]  # as above
+            entries=entries,
+            horizon_at=None,
+            tool=f"strongroom {version('strongroom')}",
+            test_clock=room.test_clock,
+        ).statement()
+
+    ids: dict[str, Json] = {"session": row.session_id, row.cause_kind: row.cause}
+    at = room.clock.now().isoformat()
+    body: dict[str, Json] = {"at": at, **evidence.who(room), **ids}
+    entry = Entry("certificate-issued", f"certificate-issued/{row.id}", body)
+    room.ledger.certify(row.id, statement, entry)
+
+
+def _named(stored: Mapping[str, Json]) -> dict[str, Json]:
+    return {"object": stored["key"], "version": stored["version"]}
+
+
+def _reasons(judged: Judged) -> list[Json]:
+    """Why each element goes: the reason that decided, once."""
+    found: dict[str, Json] = {}
+    for decision in judged.decisions:
+        if decision.element in judged.gone:
+            first = decision.reasons[0]
+            found[first.text] = {"text": first.text, "citation": first.citation, "rule": first.rule}
+    return list(found.values())
+
+
+def _why(decision: Decision) -> str:
+    if decision.action in ENDINGS:
+        return "It lies in one sealed object with what has to be kept."
+    return decision.reasons[0].text
+
+
+def _together(session_id: str, done: Sequence[Disposed]) -> Disposed:
+    """The disposals of one session for one cause as one; its certificate is the newest."""
+    return Disposed(
+        session_id,
+        tuple(dict.fromkeys(e for one in done for e in one.destroyed)),
+        certificate=next((d.certificate for d in reversed(done) if d.certificate), None),
+        unfinished=next((d.unfinished for d in done if d.unfinished), None),
+    )
+
+
+def certificates(room: Room, session_id: str) -> list[str]:
+    """The ids of the certificates of what is gone of a session. Raises `NotFound`."""
+    with room.catalogue.transaction() as tx:
+        tx.session(session_id)
+        return [d.id for d in tx.disposals(session_id=session_id) if d.state == "certified"]
+
+
+def erased(room: Room, session: SessionRow) -> NotFound:
+    """What to say where something of an erased session is asked for."""
+    named = ", ".join(certificates(room, session.id)) or "not issued yet"
+    return NotFound(f"This session was destroyed; certificate: {named}.")

@@ -1,0 +1,110 @@
+"""What is known of a stored session, as the plain facts that policies decide on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from policies.decide import decide_all
+from policies.model import (
+    ENDINGS,
+    Consent,
+    Decision,
+    Element,
+    Facts,
+    HoldFact,
+    Pack,
+    RequestFact,
+    RequestType,
+    Share,
+)
+from vault.ports import Transaction
+from vault.rows import ConsentRow, HoldRow, RequestRow, SessionRow
+
+#: The types of consent that a session may be kept on.
+KEEPING = frozenset({"recording", "storage"})
+#: The states of a request that nothing more is done about.
+ENDED = frozenset({"done", "refused"})
+#: The states in which an erasure has been granted, and waits at most for a hold to end.
+GRANTED = frozenset({"approved", "partial", "deferred"})
+
+
+def facts(
+    tx: Transaction, session: SessionRow, elements: Collection[Element], as_of: datetime
+) -> Facts:
+    """What is known of a session at `as_of`, read in the transaction that acts on it."""
+    subjects = [row.hash for row in tx.lookups(session.id) if row.kind == "subject"]
+    consents = [row for one in subjects for row in tx.consents(session.tenant, one)]
+    return replace(
+        at_deposit(session, elements),
+        consent=consent(consents, as_of),
+        holds=tuple(holding(tx.holds_on(session.id), as_of)),
+        requests=tuple(_asked(row, subjects) for row in tx.requests_on(session.id)),
+    )
+
+
+def at_deposit(session: SessionRow, elements: Collection[Element]) -> Facts:
+    """The same of a session that nobody holds or asks for yet, because it is not here yet."""
+    return Facts(
+        started_at=session.started_at,
+        last_interaction_at=session.ended_at,
+        ended_at=session.ended_at,
+        jurisdictions=tuple(session.jurisdictions),
+        regimes=tuple(session.regimes),
+        class_name=session.class_name,
+        elements=frozenset(elements),
+    )
+
+
+def holding(rows: Iterable[HoldRow], as_of: datetime) -> list[HoldFact]:
+    """The holds that protect at `as_of`: those not released, and those still in their grace."""
+    return [
+        HoldFact(
+            row.id,
+            proposed=row.state == "proposed",
+            preserve_unredacted=row.preserve_unredacted,
+            until=row.grace_until,
+        )
+        for row in rows
+        if row.state != "released" or (row.grace_until is not None and row.grace_until > as_of)
+    ]
+
+
+def consent(rows: Sequence[ConsentRow], as_of: datetime) -> Consent:
+    """What the newest word of every data subject comes to; the strictest of them holds."""
+    newest = {(r.subject, r.type, r.jurisdiction): r for r in rows if r.type in KEEPING}
+    found = {_standing(row, as_of) for row in newest.values()}
+    strictest = (Consent.WITHDRAWN, Consent.EXPIRED, Consent.GRANTED)
+    return next((one for one in strictest if one in found), Consent.UNKNOWN)
+
+
+def _standing(row: ConsentRow, as_of: datetime) -> Consent:
+    if row.state == "withdrawn":
+        return Consent.WITHDRAWN
+    if row.state != "granted":
+        return Consent.UNKNOWN
+    expired = row.expires_at is not None and row.expires_at <= as_of
+    return Consent.EXPIRED if expired else Consent.GRANTED
+
+
+def _asked(row: RequestRow, subjects: Sequence[bytes]) -> RequestFact:
+    """Where others speak too, who asks cannot be told apart without an engine that redacts."""
+    return RequestFact(
+        row.id,
+        RequestType(row.type),
+        row.regime,
+        granted=row.state in GRANTED,
+        received_at=row.received_at,
+        fulfilled=row.state in ENDED,
+        share=Share.INSEPARABLE if len(subjects) > 1 else Share.WHOLE,
+    )
+
+
+def due_at(
+    known: Facts, packs: Mapping[str, Pack], as_of: datetime
+) -> tuple[datetime | None, tuple[Decision, ...]]:
+    """The first instant at which any of it may be due, and what is decided now."""
+    decisions = decide_all(known, packs, as_of)
+    instants = [as_of if d.action in ENDINGS else d.changes_at for d in decisions]
+    return min((one for one in instants if one is not None), default=None), decisions
