@@ -16,6 +16,7 @@ from vault.cli import (
     analysing,
     archive,
     conversing,
+    evidence,
     exporting,
     following,
     installation,
@@ -23,6 +24,7 @@ from vault.cli import (
     replaying,
     schedules,
     sessions,
+    sweep,
     transcribing,
 )
 from vault.cli.desk import Desk
@@ -61,6 +63,8 @@ remarks.register(app)
 following.register(app)
 exporting.register(app)
 schedules.register(app)
+sweep.register(app)
+evidence.register(app)
 archive.register(app)
 installation.register(app)
 
