@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -54,6 +54,23 @@ class Period:
         day = _units((years, "Y"), (months, "M"), (self.days, "D"))
         clock = _units((hours, "H"), (minutes, "M"), (seconds, "S"))
         return f"P{day}{'T' + clock if clock else ''}" if day or clock else "P0D"
+
+
+def outlasts(one: Period | None, other: Period | None) -> bool:
+    """Whether `one` is surely at least as long as `other` from any start; None has no end.
+
+    Months are as long as they may be: where it depends on the start, the answer is no.
+    """
+    if one is None or one == other:
+        return True
+    if other is None:
+        return False
+    doubt = 3 * bool(one.months) + 3 * bool(other.months)
+    return _days(one) - doubt >= _days(other)
+
+
+def _days(period: Period) -> float:
+    return period.months * 30.436875 + period.days + period.seconds / 86400
 
 
 def _units(*counts: tuple[int, str]) -> str:
@@ -124,3 +141,12 @@ def _instant(local: datetime, zone_name: str, *, up: bool) -> datetime:
     there = zone(zone_name)
     readings = (local.replace(tzinfo=there, fold=fold).astimezone(UTC) for fold in (0, 1))
     return max(readings) if up else min(readings)
+
+
+@lru_cache(maxsize=1024)
+def midnight(day: date, zone_name: str) -> datetime:
+    """The first instant (UTC) of `day` in that zone."""
+    try:
+        return _instant(datetime(day.year, day.month, day.day), zone_name, up=False)  # noqa: DTZ001 - the zone's own clock
+    except OverflowError:
+        return FAR if day.year > 5000 else datetime.min.replace(tzinfo=UTC)
