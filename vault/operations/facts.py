@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -36,11 +37,18 @@ def facts(
     """What is known of a session at `as_of`, read in the transaction that acts on it."""
     subjects = [row.hash for row in tx.lookups(session.id) if row.kind == "subject"]
     consents = [row for one in subjects for row in tx.consents(session.tenant, one)]
+    share = Share.INSEPARABLE if len(subjects) > 1 else Share.WHOLE
+    asked = [
+        fact
+        for row in _requests(tx, session)
+        for fact in _asked(row, share, _ruled(tx, row, session), elements)
+    ]
     return replace(
         at_deposit(session, elements),
         consent=consent(consents, as_of),
+        other_basis=other_basis(consents),
         holds=tuple(holding(tx.holds_on(session.id), as_of)),
-        requests=tuple(_asked(row, subjects) for row in tx.requests_on(session.id)),
+        requests=tuple(asked),
     )
 
 
@@ -73,10 +81,21 @@ def holding(rows: Iterable[HoldRow], as_of: datetime) -> list[HoldFact]:
 
 def consent(rows: Sequence[ConsentRow], as_of: datetime) -> Consent:
     """What the newest word of every data subject comes to; the strictest of them holds."""
-    newest = {(r.subject, r.type, r.jurisdiction): r for r in rows if r.type in KEEPING}
-    found = {_standing(row, as_of) for row in newest.values()}
+    found = {_standing(row, as_of) for row in _newest(rows)}
     strictest = (Consent.WITHDRAWN, Consent.EXPIRED, Consent.GRANTED)
     return next((one for one in strictest if one in found), Consent.UNKNOWN)
+
+
+def other_basis(rows: Sequence[ConsentRow]) -> str | None:
+    """The legal basis that was recorded when consent was withdrawn, if there was one for all."""
+    withdrawn = [row.basis for row in _newest(rows) if row.state == "withdrawn"]
+    return withdrawn[0] if withdrawn and "consent" not in withdrawn else None
+
+
+def _newest(rows: Sequence[ConsentRow]) -> list[ConsentRow]:
+    """The last answers to each question of keeping; to ask again takes nothing back."""
+    answers = [row for row in rows if row.type in KEEPING and row.state != "requested"]
+    return list({(r.subject, r.type, r.jurisdiction): r for r in answers}.values())
 
 
 def _standing(row: ConsentRow, as_of: datetime) -> Consent:
@@ -88,17 +107,46 @@ def _standing(row: ConsentRow, as_of: datetime) -> Consent:
     return Consent.EXPIRED if expired else Consent.GRANTED
 
 
-def _asked(row: RequestRow, subjects: Sequence[bytes]) -> RequestFact:
-    """Where others speak too, who asks cannot be told apart without an engine that redacts."""
-    return RequestFact(
+def ruling_of(request_id: str, session_id: str) -> str:
+    """The setting in which the elements of a session stand that the DPO ruled to be erased."""
+    return f"ruling/{request_id}/{session_id}"
+
+
+def _ruled(tx: Transaction, row: RequestRow, session: SessionRow) -> frozenset[Element]:
+    found = tx.setting(ruling_of(row.id, session.id))
+    return frozenset(Element(one) for one in json.loads(found)) if found else frozenset()
+
+
+def _requests(tx: Transaction, session: SessionRow) -> Iterable[RequestRow]:
+    """Those of its data subjects, and those that took their names from it already."""
+    rows = {row.id: row for row in tx.requests_on(session.id)}
+    done = {d.cause for d in tx.disposals(session_id=session.id) if d.cause_kind == "request"}
+    return [*rows.values(), *(tx.request(one) for one in sorted(done - rows.keys()))]
+
+
+def _asked(
+    row: RequestRow, share: Share, ruled: frozenset[Element], elements: Collection[Element]
+) -> list[RequestFact]:
+    """Where others speak too, who asks cannot be told apart without an engine that redacts.
+
+    There the DPO rules. A restriction that was done goes on.
+    """
+    type_ = RequestType(row.type)
+    lasts = type_ is RequestType.RESTRICTION and row.state == "done"
+    fact = RequestFact(
         row.id,
-        RequestType(row.type),
+        type_,
         row.regime,
-        granted=row.state in GRANTED,
+        granted=row.state in GRANTED or lasts,
         received_at=row.received_at,
-        fulfilled=row.state in ENDED,
-        share=Share.INSEPARABLE if len(subjects) > 1 else Share.WHOLE,
+        fulfilled=row.state in ENDED and not lasts,
+        share=share,
     )
+    if not ruled:
+        return [fact]
+    rest = frozenset(elements) - ruled
+    whole = replace(fact, elements=ruled, share=Share.WHOLE)
+    return [whole, replace(fact, elements=rest, share=Share.INSEPARABLE)] if rest else [whole]
 
 
 def due_at(
