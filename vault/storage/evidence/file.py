@@ -24,15 +24,24 @@ _BUSY_SECONDS = 30.0
 _SCHEMA_VERSION = 1
 _TABLES = (
     """CREATE TABLE entries (
-        id INTEGER PRIMARY KEY, once TEXT NOT NULL UNIQUE, entry BLOB NOT NULL
+        id INTEGER PRIMARY KEY,
+        once TEXT NOT NULL UNIQUE,
+        entry BLOB NOT NULL CHECK (typeof(entry) = 'blob')
     )""",
     """CREATE TABLE hashes (
-        level INTEGER NOT NULL, number INTEGER NOT NULL,
+        level INTEGER NOT NULL,
+        number INTEGER NOT NULL,
         hash BLOB NOT NULL CHECK (typeof(hash) = 'blob' AND length(hash) = 32),
         PRIMARY KEY (level, number)
     ) WITHOUT ROWID""",
-    "CREATE TABLE certificates (id TEXT PRIMARY KEY, document BLOB NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, note BLOB NOT NULL)",
+    """CREATE TABLE certificates (
+        id TEXT PRIMARY KEY NOT NULL,
+        document BLOB NOT NULL CHECK (typeof(document) = 'blob')
+    )""",
+    """CREATE TABLE checkpoints (
+        size INTEGER PRIMARY KEY,
+        note BLOB NOT NULL CHECK (typeof(note) = 'blob')
+    )""",
 )
 _GUARDS = tuple(
     f"CREATE TRIGGER {table}_no_{act} BEFORE {act} ON {table} "
