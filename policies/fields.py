@@ -74,6 +74,19 @@ class Fields:
         """A list of names; empty where the field is missing."""
         return tuple(self._texts(name, _NAME.fullmatch, "a name"))
 
+    def pairs(self, name: str) -> tuple[tuple[str, str], ...]:
+        """An object of texts and the names they stand for; empty where the field is missing."""
+        found = self._left.pop(name, None)
+        if found is None:
+            return ()
+        if not isinstance(found, Mapping):
+            raise self.refuse("is not an object of names", name)
+        named = Fields(found, f"{self.where}, {name}", self._refusal)
+        for text in found:
+            if not isinstance(text, str) or not text.strip() or len(text) > TEXT_CHARACTERS:
+                raise self.refuse("has a blank or overlong text", name)
+        return tuple((str(text), named.name(str(text))) for text in found)
+
     def place(self, name: str) -> str | None:
         """A jurisdiction such as EU, DE or US-CA, if there is one."""
         found = self.text_or_none(name)

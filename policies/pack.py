@@ -65,6 +65,7 @@ def read(document: Mapping[str, object]) -> Pack:
         ground_jurisdiction=ground,
         rules=tuple(_rule(item, name, ground) for item in fields.items("rules")),
         classes=tuple(_class(item, name) for item in fields.items("classes")),
+        tag_classes=fields.pairs("tag_classes"),
     )
     fields.end()
     _refuse_overlaps(pack)
@@ -82,6 +83,7 @@ def document(pack: Pack) -> dict[str, object]:
         "ground_jurisdiction": pack.ground_jurisdiction,
         "rules": [_written(rule) for rule in pack.rules],
         "classes": [_written(kept) for kept in pack.classes],
+        "tag_classes": dict(pack.tag_classes),
     }
 
 

@@ -35,10 +35,12 @@ class _PlainLoader(_Loader):  # type: ignore[valid-type, misc]  # the C parser w
         return super().construct_mapping(node, deep=deep)  # type: ignore[no-any-return]
 
 
-_PlainLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"true|false"), list("tf"))
-_PlainLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"null"), ["n"])
 _PlainLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:int", re.compile(r"0|[1-9][0-9]{0,8}"), list("0123456789")
+    "tag:yaml.org,2002:bool", re.compile(r"(true|false)\Z"), list("tf")
+)
+_PlainLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"null\Z"), ["n"])
+_PlainLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile(r"(0|[1-9][0-9]{0,8})\Z"), list("0123456789")
 )
 
 
