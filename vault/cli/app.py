@@ -20,6 +20,7 @@ from vault.cli import (
     exporting,
     following,
     installation,
+    policy,
     remarks,
     replaying,
     schedules,
@@ -63,6 +64,7 @@ remarks.register(app)
 following.register(app)
 exporting.register(app)
 schedules.register(app)
+policy.register(app)
 sweep.register(app)
 evidence.register(app)
 archive.register(app)

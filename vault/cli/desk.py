@@ -57,15 +57,18 @@ class Desk:
         name: str,
         found: Iterable[Mapping[str, Any]],
         lines: Callable[[Mapping[str, Any]], Sequence[str]],
+        end: Callable[[], tuple[Mapping[str, Any], Sequence[str]]] = lambda: ({}, ()),
     ) -> None:
         """The same for a document of one list, `name`, or the lines of each item, as they come.
 
         The document waits, out of memory, until it is whole: what goes wrong on the way leaves
-        nothing printed. The lines of an item are whole by themselves.
+        nothing printed. The lines of an item are whole by themselves. `end` is asked last: what
+        else the document holds, and the lines that close it.
         """
         if not self.as_json:
             for one in found:
                 self.answer({}, lines(one))
+            self.answer({}, end()[1])
             return
         from vault.export.waiting import Waiting
 
@@ -75,7 +78,8 @@ class Desk:
             sys.stdout.write(f'{{"{name}": [')
             for block in waiting:
                 sys.stdout.write(block.decode("ascii"))
-            sys.stdout.write("]}\n")
+            more = json.dumps(end()[0])[1:-1]
+            sys.stdout.write(f"]{', ' if more else ''}{more}}}\n")
 
     def say(self, message: str) -> None:
         """A message on standard error."""
