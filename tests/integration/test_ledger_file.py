@@ -146,12 +146,13 @@ def test_four_processes_tell_every_entry_once(tmp_path: Path) -> None:
 
 FORKING = """
 ledger.append([entry("before")])
-children = []
+children, inherited = [], ledger._file._database
 for number in range(3):
     if (child := os.fork()) == 0:
         for k in range(20):
             ledger.append([entry(f"{number}/{k}")])
-        os._exit(0)
+        # SQLite's locks do not survive a fork, so its connections must not either.
+        os._exit(ledger._file._database is inherited)
     children.append(child)
 for k in range(20):
     ledger.append([entry(f"parent/{k}")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -171,11 +172,15 @@ def test_a_proof_comes_back_from_its_file_and_is_good_for_that_entry_alone(
     refused(lambda: proof.verify(replace(proven, checkpoint=other), entries[index], VKEY))
 
 
-def issued() -> bytes:
-    """A certificate in a log of three entries."""
-    statement: dict[str, Json] = {"session": "s1", "keys": ["k1"], "é": "ü\n"}
-    told = Entry(certificate.ENTRY_TYPE, "certificate-issued:c1", {"actor": "a1"})
-    leaf = canonical.leaf(certificate.announced(told, "c1", statement))
+STATEMENT: dict[str, Json] = {"session": "s1", "keys": ["k1"], "é": "ü\n"}
+TOLD = certificate.announced(
+    Entry(certificate.ENTRY_TYPE, "certificate-issued:c1", {"actor": "a1"}), "c1", STATEMENT
+)
+
+
+def issued(told: Entry = TOLD, statement: dict[str, Json] = STATEMENT) -> bytes:
+    """A certificate in a log of three entries, of which `told` is the middle one."""
+    leaf = canonical.leaf(told)
     log = Log([b"one", leaf, b"three"])
     signed = checkpoint.sign(3, log.roots[3], KEY)
     proven = Proof(1, merkle.inclusion(1, 3, log.node), signed)
@@ -186,8 +191,33 @@ ISSUED = issued()
 
 
 def test_a_certificate_says_what_was_stated() -> None:
-    statement = certificate.verify(ISSUED, VKEY)
-    assert statement == {"session": "s1", "keys": ["k1"], "é": "ü\n"}
+    assert certificate.verify(ISSUED, VKEY) == STATEMENT
+
+
+def test_a_signed_statement_of_which_the_ledger_tells_otherwise_is_refused() -> None:
+    refused(lambda: certificate.verify(issued(statement={**STATEMENT, "session": "s2"}), VKEY))
+
+
+def test_an_entry_of_another_type_announces_no_certificate() -> None:
+    refused(lambda: certificate.verify(issued(replace(TOLD, type="opened")), VKEY))
+    with pytest.raises(ValueError, match="certificate-issued"):
+        certificate.announced(replace(TOLD, type="opened"), "c1", STATEMENT)
+
+
+def test_a_statement_that_is_not_canonical_json_is_refused() -> None:
+    stated = json.dumps(STATEMENT).encode()
+    body = {**TOLD.body, "sha256": hashlib.sha256(stated).hexdigest()}
+    good = issued(replace(TOLD, body=body))
+    text = b"%b\n%b\n" % (stated, good.split(b"\n")[1])
+    forged = KEY.sign(text.decode()) + good[good.index(b"\n" + proof.HEADER.encode()) :]
+    with pytest.raises(IntegrityError, match="canonical"):
+        certificate.verify(forged, VKEY)
+
+
+def test_a_proof_longer_than_any_can_be_is_not_read() -> None:
+    signed = checkpoint.sign(1, bytes(32), KEY)
+    assert len(proof.read(proof.write(Proof(0, [bytes(32)] * 63, signed))).path) == 63
+    refused(lambda: proof.read(proof.write(Proof(0, [bytes(32)] * 64, signed))))
 
 
 @given(st.integers(0, len(ISSUED) - 1), st.integers(1, 255))

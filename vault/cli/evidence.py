@@ -141,11 +141,12 @@ def certificate_verify(
 
 @contextmanager
 def _ledger(desk: Desk) -> Iterator[Ledger]:
-    """The archive's ledger, for one who may see evidence."""
-    from vault.operations import actors
+    """The archive's ledger, told all that waits for it, for one who may see evidence."""
+    from vault.operations import actors, evidence
 
     with desk.room() as room:
         actors.permit(room, "evidence")
+        evidence.publish(room)
         yield room.ledger
 
 
