@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
     from vault.operations.room import Room
     from vault.settings import Settings
 
 _TICK_SECONDS = 0.1
+_ItemT = TypeVar("_ItemT")
 
 
 @dataclass(slots=True)
@@ -55,8 +56,8 @@ class Desk:
     def answer_each(
         self,
         name: str,
-        found: Iterable[Mapping[str, Any]],
-        lines: Callable[[Mapping[str, Any]], Sequence[str]],
+        found: Iterable[_ItemT],
+        lines: Callable[[_ItemT], Sequence[str]],
         end: Callable[[], tuple[Mapping[str, Any], Sequence[str]]] = lambda: ({}, ()),
     ) -> None:
         """The same for a document of one list, `name`, or the lines of each item, as they come.

@@ -204,7 +204,7 @@ def _end(room: Room, tx: Transaction, hold: HoldRow) -> HoldRow:
     return row
 
 
-def holds(room: Room) -> Iterator[Seen]:
+def listed(room: Room) -> Iterator[Seen]:
     """Every hold there was, the oldest first."""
     permit(room, "holds")
     opened = opening(room)
