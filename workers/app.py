@@ -21,11 +21,13 @@ from vault import settings as configuration
 from vault.bootstrap import open_room
 from vault.errors import BackendError, StrongroomError, UsageError
 from vault.operations import jobs
+from vault.operations import upkeep as keeping
 from vault.ports import Finding
 from vault.rows import JobRow
 
 QUEUES = ("compliance", "text", "media")
 RELAY_SECONDS = 5.0
+UPKEEP_SECONDS = 30.0
 _TLS = {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
 
 log = logging.getLogger("strongroom.workers")
@@ -61,13 +63,19 @@ def make_app(broker_url: str) -> Celery:
                 "task": "strongroom.relay",
                 "schedule": RELAY_SECONDS,
                 "options": {"queue": "compliance", "expires": RELAY_SECONDS},
-            }
+            },
+            "upkeep": {
+                "task": "strongroom.upkeep",
+                "schedule": UPKEEP_SECONDS,
+                "options": {"queue": "compliance", "expires": UPKEEP_SECONDS},
+            },
         },
     )
     if broker_url.startswith("rediss:"):
         app.conf.broker_use_ssl = _TLS  # kombu alone would trust any certificate
     app.task(name="strongroom.job")(run_job)
     app.task(name="strongroom.relay")(relay)
+    app.task(name="strongroom.upkeep")(upkeep)
     return app
 
 
@@ -89,6 +97,13 @@ def relay() -> None:
     """Tell the broker of what waits in the catalogue."""
     with open_room(configuration.load()) as room:
         jobs.relay(room)
+
+
+def upkeep() -> None:
+    """Finish what was cut off, and plan what has come due."""
+    with open_room(configuration.load()) as room:
+        for sentence in keeping.run(room):
+            log.info("%s", sentence)
 
 
 class CeleryQueue:

@@ -72,12 +72,13 @@ class Mortal:
 
 
 def mortal(room: Room, death: Death) -> Room:
-    """The same room, with death around its store, its catalogue and its root key."""
+    """The same room, with death around its store, its catalogue, its ledger and its root key."""
     catalogue: Any = Mortal(room.catalogue, death)
     kms: Any = Mortal(room.kms, death)
     store: Any = Mortal(room.store, death)
+    ledger: Any = Mortal(room.ledger, death)
     keys = Keys(catalogue, kms, room.clock, room.tenant)
-    return replace(room, catalogue=catalogue, kms=kms, store=store, keys=keys)
+    return replace(room, catalogue=catalogue, kms=kms, store=store, keys=keys, ledger=ledger)
 
 
 def dies(home: Home, n: int, act: Callable[[Room], object]) -> bool:

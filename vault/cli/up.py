@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -59,17 +61,22 @@ def _without_broker(desk: Desk, room: Room, concurrency: int) -> None:
 
 
 def _keep_time(desk: Desk, room: Room, stop: threading.Event) -> None:
-    """See every half minute whether a report is due."""
-    from vault.operations import schedules
+    """See every half minute whether a report is due, and to what else waits."""
+    from vault.operations import schedules, upkeep
+
+    def reports() -> Iterator[str]:
+        for ran in schedules.run_due(room):
+            yield f"report {ran.name}: {ran.error or ran.path}"
 
     while not stop.is_set():
-        try:
-            for ran in schedules.run_due(room):
-                desk.say(f"report {ran.name}: {ran.error or ran.path}")
-        except StrongroomError as error:
-            desk.say(f"no report was made: {error}")
-        except Exception as error:  # noqa: BLE001  time goes on, whatever it was
-            desk.say(f"no report was made: {type(error).__name__}")
+        for work in (reports, partial(upkeep.run, room)):
+            try:
+                for sentence in work():
+                    desk.say(sentence)
+            except StrongroomError as error:
+                desk.say(f"not done in time: {error}")
+            except Exception as error:  # noqa: BLE001  time goes on, whatever it was
+                desk.say(f"not done in time: {type(error).__name__}")
         stop.wait(_SCHEDULE_SECONDS)
 
 

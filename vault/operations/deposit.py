@@ -16,7 +16,7 @@ from pathlib import Path
 
 from policies.model import Pack
 from vault import formats
-from vault.errors import BackendError, IntegrityError, StrongroomError
+from vault.errors import BackendError, IntegrityError, Refused, StrongroomError
 from vault.model import Compartment, Kind, Part, Reading, State
 from vault.operations import describe, elements, evidence, facts, jobs
 from vault.operations.actors import may_read, permit
@@ -156,6 +156,8 @@ def _take(room: Room, batch: list[Attempt], outcome: Outcome, progress: Progress
             continue
         if isinstance(result, Sealed):
             sealed.append(result)
+        elif result.state is State.ERASED:
+            outcome.refused.append((admitted.path, _destroyed(room, result)))
         else:
             outcome.sessions.append(_already(room, admitted.path, result))
     try:
@@ -243,6 +245,13 @@ def _due_at(room: Room, sealed: Sealed, packs: Mapping[str, Pack]) -> datetime |
     lies = elements.carried((p.compartment, p.kind) for p in sealed.parts)
     known = facts.at_deposit(sealed.session, elements.present(lies, list(Compartment)))
     return facts.due_at(known, packs, room.clock.now())[0]
+
+
+def _destroyed(room: Room, session: SessionRow) -> Refused:
+    """What was destroyed does not come back because somebody uploads it once more."""
+    with room.catalogue.transaction() as tx:
+        named = ", ".join(one.id for one in tx.disposals(session_id=session.id))
+    return Refused(f"These bytes were here and were destroyed; certificate: {named}.")
 
 
 def _already(room: Room, path: Path, session: SessionRow) -> Deposited:
