@@ -15,14 +15,17 @@ from typer.exceptions import TyperException
 from vault.cli import (
     analysing,
     archive,
+    consent,
     conversing,
     evidence,
     exporting,
     following,
+    holds,
     installation,
     policy,
     remarks,
     replaying,
+    requests,
     schedules,
     sessions,
     sweep,
@@ -64,7 +67,10 @@ remarks.register(app)
 following.register(app)
 exporting.register(app)
 schedules.register(app)
+consent.register(app)
+requests.register(app)
 policy.register(app)
+holds.register(app)
 sweep.register(app)
 evidence.register(app)
 archive.register(app)

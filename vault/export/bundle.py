@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
+from types import MappingProxyType
 
 from vault.errors import IntegrityError
 from vault.export import captions, story
@@ -23,8 +24,10 @@ ABOUT = "strongroom.json"
 _OLD_BYTES, _OLD_SESSIONS = 4_000_000_000, 1_000_000
 
 
-def zip_file(records: Iterable[Record], order: Order) -> Iterator[bytes]:
-    """`sessions/ID/…` and, at the end, `manifest.json`.
+def zip_file(
+    records: Iterable[Record], order: Order, beside: Mapping[str, bytes] = MappingProxyType({})
+) -> Iterator[bytes]:
+    """The small files `beside`, `sessions/ID/…` and, at the end, `manifest.json`.
 
     A session has `session.json`, `session.html`, its transcript as txt, srt and vtt if it has
     one, and with `originals` the files as they came, under names that are safe on any system;
@@ -32,6 +35,9 @@ def zip_file(records: Iterable[Record], order: Order) -> Iterator[bytes]:
     """
     count, unwanted = 0, False
     with ZipStream() as archive, Waiting() as listed:
+        for name, small in beside.items():
+            yield from archive.entry(name, [small], large=False)
+            listed.add(listing(archive.last) + b"\n")
         for record in records:
             count += 1
             folder = f"sessions/{record.id}"

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 
 from vault.errors import BackendError, BadInput, NotFound, Refused, UsageError
-from vault.model import new_id
+from vault.model import State, new_id
 from vault.operations.keys import Keys
 from vault.operations.room import Room
 from vault.ports import Catalogue, Clock
@@ -25,6 +25,8 @@ ROLES: dict[str, frozenset[str]] = {
     "admin": frozenset({"actors", "keys", "jobs", "fixity"}),
     "nobody": frozenset(),
 }
+#: Sessions that are only stored until somebody decides.
+_STORED = frozenset({State.RESTRICTED, State.QUARANTINED})
 _GIVEN = [role for role in ROLES if role not in {"owner", "nobody"}]
 
 
@@ -46,7 +48,9 @@ def permit_any(room: Room, *acts: str) -> None:
 
 
 def may_read(room: Room, session: SessionRow) -> bool:
-    """Whether the actor may read this session."""
+    """Whether the actor may read this session; one only stored, if they decide on requests."""
+    if session.state in _STORED and not may(room, "requests"):
+        return False
     own = may(room, "read-own") and session.deposited_by == room.actor.id
     return own or may(room, "read")
 
@@ -54,7 +58,8 @@ def may_read(room: Room, session: SessionRow) -> bool:
 def permit_reading(room: Room, session: SessionRow) -> None:
     """Raises `Refused` unless the actor may read this session."""
     if not may_read(room, session):
-        raise Refused(f"The role {room.actor.role} may not read this session.")
+        why = f": it is {session.state}" if session.state in _STORED else ""
+        raise Refused(f"The role {room.actor.role} may not read this session{why}.")
 
 
 def add(catalogue: Catalogue, keys: Keys, clock: Clock, name: str, role: str) -> str:

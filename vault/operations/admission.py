@@ -16,7 +16,7 @@ from vault.formats.promptkit_inline import inline_sound
 from vault.formats.promptkit_turns import sound_of
 from vault.formats.sound import recording_of
 from vault.model import Compartment, Kind, Original, PrivacyLevel, Reading, State, Timeline, Warn
-from vault.operations import describe
+from vault.operations import consent, describe
 from vault.operations.keys import DataKey, bucket_of
 from vault.operations.room import Room
 from vault.operations.spelling import is_blank
@@ -129,8 +129,9 @@ def admit(room: Room, path: Path, reading: Reading, terms: Terms) -> Admitted:
     blank there says nothing.
     Raises `Refused` without consent where the archive demands it, and for the level `disabled`.
     """
+    subjects = [one for one in reading.subjects if not is_blank(one)]
     if room.consent_required:
-        raise Refused("This archive asks for consent on record, and there is none.")
+        consent.demand(room, [*terms.subjects, *subjects], terms.jurisdictions)
     level = terms.privacy_level.within(reading.privacy_level)
     if level is PrivacyLevel.DISABLED:
         raise Refused("The privacy level is `disabled`: nothing of this session may be stored.")
@@ -138,7 +139,6 @@ def admit(room: Room, path: Path, reading: Reading, terms: Terms) -> Admitted:
     if level is not terms.privacy_level:
         terms = replace(terms, privacy_level=level)
     warnings = list(reading.warnings)
-    subjects = [one for one in reading.subjects if not is_blank(one)]
     named = (*terms.subjects, *subjects, *terms.jurisdictions, *terms.regimes)
     if not named:
         text = "No subject, jurisdiction or regime was named, so consent is unknown."

@@ -121,7 +121,9 @@ class Attempt:
                 return False
             for row in self._made:
                 tx.add_object(row)
-            if all(job.state in ENDED for job in tx.jobs(self.job.session_id)):
+            ended = all(job.state in ENDED for job in tx.jobs(self.job.session_id))
+            # What is kept apart, restricted or erased meanwhile stays so.
+            if ended and tx.session(self.job.session_id).state is State.SEALED:
                 tx.set_state(self.job.session_id, State.READY)
         return True
 

@@ -133,7 +133,7 @@ def standing(
 
     To be asked again after a grant changes nothing until it is answered.
     """
-    about = [r for r in rows if r.type == type and _speaks(r.jurisdiction, jurisdiction)]
+    about = [r for r in rows if r.type == type and speaks(r.jurisdiction, jurisdiction)]
     answered = [r for r in about if r.state != "requested"]
     law = consent_rule([] if jurisdiction is None else [jurisdiction]).citation
     asked = (law if type is Type.RECORDING else None) or BASES["consent"]
@@ -168,11 +168,16 @@ def demand(room: Room, subjects: Sequence[str], jurisdictions: Sequence[str]) ->
         each = [tx.consents(room.tenant, one) for one in hashes]
     now = room.clock.now()
     places: list[str | None] = [*jurisdictions] or [None]
-    found = [_keeping(rows, place, now) for rows in each for place in places]
-    if missing := sorted({state for state in found if state != "granted"}):
+    found = {(_keeping(rows, place, now), place) for rows in each for place in places}
+    missing = sorted(
+        _MISSING[state] + (f" for {place}" if place else "")
+        for state, place in found
+        if state != "granted"
+    )
+    if missing:
         raise Refused(
-            "This archive asks for consent to recording or storage on record of all whose data it "
-            f"is: {' and '.join(missing)}. `strongroom consent grant` records it."
+            "This archive asks for consent to recording or storage of all whose data it is, and "
+            f"it is {' and '.join(missing)}. `strongroom consent grant` records it."
         )
 
 
@@ -183,7 +188,15 @@ def _keeping(rows: Sequence[ConsentRow], place: str | None, as_of: datetime) -> 
     return next(state for state in order if state in states)
 
 
-def _speaks(recorded: str | None, asked: str | None) -> bool:
+_MISSING = {
+    "withdrawn": "withdrawn",
+    "expired": "expired",
+    "requested": "not answered",
+    "unknown": "not on record",
+}
+
+
+def speaks(recorded: str | None, asked: str | None) -> bool:
     """Whether what was recorded for one jurisdiction is a word on another."""
     if recorded is None or asked is None:
         return True

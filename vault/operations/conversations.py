@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from vault.errors import NotFound, UsageError
+from vault.operations.actors import may_read
 from vault.operations.records import Choice, rows
 from vault.operations.retrieve import Opened
 from vault.operations.room import Room
@@ -81,6 +82,8 @@ def _meeting(every: Iterable[Said], where: Where) -> Iterator[Said]:
 
 def _opened(room: Room, choice: Choice) -> Iterator[Said]:
     for row in rows(room, choice):
+        if not may_read(room, row):
+            continue
         opened = Opened(room, row)
         try:
             timeline, name = opened.timeline(), opened.metadata().external_id

@@ -12,6 +12,7 @@ from vault.export.record import Record
 from vault.formats.fields import Notes
 from vault.model import Json, Reading, State, Timeline
 from vault.operations import analysis, retrieve
+from vault.operations.actors import may_read
 from vault.operations.retrieve import Opened
 from vault.operations.room import Room
 from vault.replay.analysis import analyse
@@ -81,10 +82,13 @@ def _redacted(engine: Redact, record: Record) -> Record:
 def records(room: Room, choice: Choice, notes: Notes, redact: Redact) -> Iterator[Record]:
     """The chosen sessions, each opened when its turn comes.
 
-    Of many, one whose key was destroyed meanwhile is left out with a note; a session that was
-    named and is not there is `NotFound`.
+    Of many, one whose key was destroyed meanwhile, or that is only stored, is left out with a
+    note; a session that was named and is not there is `NotFound`.
     """
     for row in rows(room, choice):
+        if not may_read(room, row):
+            notes.add("left-out", f"This session is {row.state}.", row.id)
+            continue
         try:
             found = record(Opened(room, row))
         except NotFound:

@@ -129,8 +129,8 @@ def _of_session(room: Room, case: Case, session: SessionRow, as_of: datetime) ->
     if case.row.type in _GIVING:
         return [_given(room, case, session, known, d) for d in decisions]
     ending = {d.element for d in decisions if d.action in ENDINGS}
-    free = elements.free(lies, left, ending)
-    return [_erased(session, known, d, free) for d in decisions]
+    free, law = elements.free(lies, left, ending), right(room, case.row)
+    return [_erased(session, known, d, free, law) for d in decisions]
 
 
 def _granted(known: Facts, request_id: str) -> Facts:
@@ -140,13 +140,19 @@ def _granted(known: Facts, request_id: str) -> Facts:
 
 
 def _erased(
-    session: SessionRow, known: Facts, decision: Decision, free: frozenset[Element]
+    session: SessionRow,
+    known: Facts,
+    decision: Decision,
+    free: frozenset[Element],
+    law: tuple[str, str | None],
 ) -> Item:
-    why = decision.reasons[0]
     outcome = _outcome(known, decision)
-    item = _item(session, decision, outcome, why.text, why.citation)
-    if outcome is Outcome.ERASE and decision.element not in free:
-        return replace(item, outcome=Outcome.DEFERRED, reason=_TOGETHER)
+    if outcome is Outcome.ERASE and decision.element in free:
+        return _item(session, decision, outcome, *law)
+    if outcome is Outcome.ERASE:
+        return _item(session, decision, Outcome.DEFERRED, _TOGETHER, None)
+    cited = next((r.citation for r in decision.reasons if r.citation), None)
+    item = _item(session, decision, outcome, decision.reasons[0].text, cited)
     return replace(item, review=decision.action is Action.REVIEW)
 
 
