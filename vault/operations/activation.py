@@ -17,7 +17,7 @@ from typing import Any
 from policies import pack as packs_of
 from policies.classes import class_named, loosened
 from policies.decide import decide
-from policies.model import CLASSES, ENDINGS, Element, Facts, Pack
+from policies.model import CLASSES, ENDINGS, Consent, Element, Facts, Pack
 from policies.simulate import Change, ClassCount
 from policies.simulate import simulate as compare
 from vault.errors import BadInput, Refused
@@ -188,15 +188,19 @@ def _check(room: Room, before: Packs, after: Packs) -> None:
 
 
 def _sooner(room: Room, before: Packs, after: Packs, progress: Progress) -> bool:
-    """Whether anything here would end sooner than it would have, holds and requests aside."""
+    """Whether anything here would end sooner than it would have.
+
+    What stands in the way today (holds, requests, consent that is missing) may be gone tomorrow,
+    and so it is looked at with that and without.
+    """
     at = room.clock.now()
     for done, row in enumerate(explain.every(room), 1):
-        known = replace(_facts(room, row, at), holds=(), requests=())
-        for element in known.elements:
-            then = _ends_at(element, known, after, at)
-            if then is not None:
-                was = _ends_at(element, known, before, at)
-                if was is None or then < was:
+        stands = replace(_facts(room, row, at), holds=(), requests=())
+        for known in (stands, replace(stands, consent=Consent.GRANTED)):
+            for element in known.elements:
+                then = _ends_at(element, known, after, at)
+                was = None if then is None else _ends_at(element, known, before, at)
+                if then is not None and (was is None or then < was):
                     return True
         progress("comparing", done, None)
     return False

@@ -11,9 +11,8 @@ from policies.model import Decision, Pack
 from vault.errors import BadInput
 from vault.model import Json, State
 from vault.operations import disposal, policy
-from vault.operations.actors import permit_any
+from vault.operations.actors import may, permit_any, permit_reading
 from vault.operations.disposal import Judged
-from vault.operations.retrieve import session
 from vault.operations.room import Room
 from vault.rows import SessionFilter, SessionRow
 
@@ -23,9 +22,12 @@ _PAGE = 200
 def explain(room: Room, session_id: str, as_of: datetime | None = None) -> dict[str, Json]:
     """The decision on every element that is left of a session; of an erased one there is none.
 
-    Raises `NotFound`, and `Refused` for one who may not read the session.
+    Raises `NotFound`, and `Refused` for one who decides on nothing and may not read the session.
     """
-    row = session(room, session_id)
+    with room.catalogue.transaction() as tx:
+        row = tx.session(session_id)
+    if not may(room, "policy"):
+        permit_reading(room, row)
     at = as_of or room.clock.now()
     judged = judge(room, row, room.policies.active(), at)
     return {

@@ -70,7 +70,7 @@ class Opened:
         self.row = row
         self.parts: list[Part] = []
         self.object_warnings: list[Warn] = []
-        self._room = room
+        self.room = room
         self._homes: dict[tuple[Compartment, str], ObjectRow] = {}
         self._readers: dict[str, RangeReader] = {}
         self._metadata: describe.Metadata | None = None
@@ -82,7 +82,7 @@ class Opened:
 
     def _read_manifest(self, found: ObjectRow) -> None:
         try:
-            key = self._room.keys.data_key(self.row, found.compartment)
+            key = self.room.keys.data_key(self.row, found.compartment)
         except NotFound:
             return
         parts, warnings = describe.open_manifest(key, found.id, found.manifest, found.compartment)
@@ -93,7 +93,7 @@ class Opened:
     def has_key(self, compartment: Compartment) -> bool:
         """Whether there is a key to seal or open that compartment with."""
         try:
-            self._room.keys.data_key(self.row, compartment)
+            self.room.keys.data_key(self.row, compartment)
         except NotFound:
             return False
         return True
@@ -101,12 +101,12 @@ class Opened:
     def metadata(self) -> describe.Metadata:
         """Names, tags and warnings."""
         if self._metadata is None:
-            self._metadata = describe.open_metadata(self._room.keys, self.row)
+            self._metadata = describe.open_metadata(self.room.keys, self.row)
         return self._metadata
 
     def timeline(self) -> Timeline:
         """Transcript, segments and events."""
-        return describe.open_timeline(self._room.keys, self.row)
+        return describe.open_timeline(self.room.keys, self.row)
 
     def annotations(self) -> list[Annotation]:
         """Every version of every annotation: the source's own, and those made here."""
@@ -175,11 +175,11 @@ class Opened:
 
     def _reader(self, home: ObjectRow) -> RangeReader:
         # Ranges alone would never show that something was appended.
-        stored = self._room.store.stat(place(self._room, home), home.version)
+        stored = self.room.store.stat(place(self.room, home), home.version)
         if stored.size_bytes != home.size_bytes:
             raise IntegrityError("A sealed object is not as long as it was.")
-        key = self._room.keys.data_key(self.row, home.compartment)
-        fetch = partial(_fetch, self._room, home)
+        key = self.room.keys.data_key(self.row, home.compartment)
+        fetch = partial(_fetch, self.room, home)
         return key.reader("pack", home.id, fetch, home.size_bytes)
 
 

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from vault.model import Compartment, Json, Kind
+from vault.model import Json
+from vault.operations import disposal, explain, holds, processing
+from vault.operations.elements import carried
+from vault.operations.facts import consent
 from vault.operations.outcome import Deposited
 from vault.operations.retrieve import Opened
 from vault.replay import metrics
 from vault.rows import SessionRow
-
-#: Which element, the unit of a later decision, a part belongs to.
-_ELEMENTS = {
-    (Compartment.ORIGINAL, Kind.AUDIO): "original_audio",
-    (Compartment.DERIVED, Kind.AUDIO): "original_audio",
-    (Compartment.DERIVED, Kind.PEAKS): "original_audio",
-    (Compartment.ANALYSIS, Kind.TRANSCRIPT): "analysis",
-    (Compartment.DERIVED, Kind.TRANSCRIPT): "analysis",  # of sessions from before it had a key
-    (Compartment.ORIGINAL, Kind.OTHER): "original_audio",  # unknown bytes fare like the strictest
-    (Compartment.ORIGINAL, Kind.TRANSCRIPT): "transcript",
-    (Compartment.ORIGINAL, Kind.METADATA): "metadata",
-}
 
 
 def deposited(answer: Deposited) -> dict[str, Json]:
@@ -58,10 +49,12 @@ def summary(row: SessionRow) -> dict[str, Json]:
 
 
 def session(opened: Opened) -> dict[str, Json]:
-    """Everything about one session but the bytes of its parts."""
+    """Everything about one session but the bytes of its parts; of an erased one what is left."""
+    room, row = opened.room, opened.row
     metadata, timeline = opened.metadata(), opened.timeline()
+    decided = _decided(opened)
     return {
-        **summary(opened.row),
+        **summary(row),
         "external_id": metadata.external_id,
         "title": metadata.title,
         "subjects": list(metadata.subjects),
@@ -72,35 +65,37 @@ def session(opened: Opened) -> dict[str, Json]:
         "events": [asdict(e) for e in timeline.events],
         "parts": [part.entry() for part in opened.parts],
         "metrics": {
-            **metrics.measure(timeline, opened.row.duration_ns),
+            **metrics.measure(timeline, row.duration_ns),
             "stated": dict(metadata.stated),
         },
-        "elements": _elements(opened),
-        "holds": [],
-        "consent": {"state": "unknown", "stated": _consents(metadata.source.get("consent"))},
+        **decided,
+        "holds": list[Json](holds.holds_of(room, row.id)),
+        "certificates": list[Json](disposal.certificates(room, row.id)),
         "jobs": [{"name": j.name, "state": j.state, "attempts": j.attempts} for j in opened.jobs],
         "warnings": [warning.entry() for warning in opened.warnings()],
+    }
+
+
+def _decided(opened: Opened) -> dict[str, Json]:
+    """What the policies in force say of it, what was applied to it, and what stands of consent."""
+    room, row, now = opened.room, opened.row, opened.room.clock.now()
+    lies = carried((p.compartment, p.kind) for p in opened.parts)
+    packs = room.policies.active()
+    with room.catalogue.transaction() as tx:
+        judged = disposal.judge(tx, row, lies, packs, now)
+        applied = [processing.entry(one) for one in tx.applied(row.id)]
+        subjects = [one.hash for one in tx.lookups(row.id) if one.kind == "subject"]
+        said = [one for subject in subjects for one in tx.consents(room.tenant, subject)]
+    return {
+        "elements": explain.elements(judged.decisions, row.class_name),
+        "processing": list[Json](applied),
+        "consent": {
+            "state": consent(said, now).value,
+            "stated": _consents(opened.metadata().source.get("consent")),
+        },
     }
 
 
 def _consents(stated: Json) -> list[Json]:
     """What a source states of consent, each by itself; not every source has a list of them."""
     return stated if isinstance(stated, list) else [] if stated is None else [stated]
-
-
-def _elements(opened: Opened) -> list[Json]:
-    """The elements a session has. No policy decides yet, and this does not pretend that one did."""
-    present = {_ELEMENTS[p.compartment, p.kind] for p in opened.parts} | {"metadata"}
-    if any(s.text for s in opened.timeline().segments):
-        present.add("transcript")
-    return [
-        {
-            "element": name,
-            "class": opened.row.class_name,
-            "decision": None,
-            "not_before": None,
-            "due_by": None,
-            "reasons": [],
-        }
-        for name in sorted(present)
-    ]
