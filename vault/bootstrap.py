@@ -110,8 +110,9 @@ def open_room(settings: Settings, actor: str | None = "owner") -> Iterator[Room]
         raise BackendError(f"{settings.folder / HOME_FILE} is damaged: it names no archive.")
     clock = _clock(settings, test_clock=bool(document.get("test_clock")))
     catalogue, kms = _catalogue(settings), _kms(settings)
+    keys = Keys(catalogue, kms, clock, TENANT)
+    ledger = _ledger(settings.folder, keys)
     try:
-        keys = Keys(catalogue, kms, clock, TENANT)
         yield Room(
             archive_id=str(archive_id),
             tenant=TENANT,
@@ -126,11 +127,12 @@ def open_room(settings: Settings, actor: str | None = "owner") -> Iterator[Room]
             redeliver_seconds=settings.redeliver_seconds,
             default_class=settings.default_class,
             consent_required=settings.consent == "required",
-            ledger=_ledger(settings.folder, keys),
+            ledger=ledger,
             policies=Policies(catalogue, keys),
             test_clock=bool(document.get("test_clock")),
         )
     finally:
+        ledger.close()
         catalogue.close()
 
 
