@@ -38,7 +38,7 @@ from policies.model import (
     Trigger,
 )
 from policies.moment import Moment
-from policies.resolve import Bound, Resolved, resolve
+from policies.resolve import resolve
 
 
 def decide(element: Element, facts: Facts, packs: Mapping[str, Pack], as_of: datetime) -> Decision:
@@ -47,36 +47,48 @@ def decide(element: Element, facts: Facts, packs: Mapping[str, Pack], as_of: dat
     `packs` are all that are active; those that do not bind `facts` are passed over. Total: any
     facts have a decision. Raises ValueError only when `as_of` has no zone.
     """
-    return _decided(element, resolve(facts, packs), as_of)
+    return _over_time(Moment.of(resolve(facts, packs), element, _utc(as_of)))
 
 
 def decide_all(facts: Facts, packs: Mapping[str, Pack], as_of: datetime) -> tuple[Decision, ...]:
     """A decision for each of the facts' elements, in the order of `Element`."""
-    session = resolve(facts, packs)
-    return tuple(_decided(e, session, as_of) for e in Element if e in facts.elements)
+    session, at = resolve(facts, packs), _utc(as_of)
+    alike: dict[object, Decision] = {}
+    decisions = []
+    for element in Element:
+        if element in facts.elements:
+            moment = Moment.of(session, element, at)
+            # What the same rules and requests are about fares alike: it is decided once.
+            if moment.likeness not in alike:
+                alike[moment.likeness] = _over_time(moment)
+            decisions.append(replace(alike[moment.likeness], element=element))
+    return tuple(decisions)
 
 
-def _decided(element: Element, session: Resolved, as_of: datetime) -> Decision:
+def _utc(as_of: datetime) -> datetime:
     if as_of.tzinfo is None:
         raise ValueError("as_of has no zone.")
-    at = as_of.astimezone(UTC)
-    bounds = tuple(b for b in session.bounds if element in b.elements)
-    now = _first(Moment(session, element, at, bounds))
-    for later in sorted(_turning_points(session, bounds, at)):
-        then = _first(Moment(session, element, later, bounds))
-        if (then.action, then.restricted) != (now.action, now.restricted):
-            return replace(now, changes_at=later)
-    return now
+    return as_of.astimezone(UTC)
 
 
-def _turning_points(session: Resolved, bounds: tuple[Bound, ...], at: datetime) -> set[datetime]:
-    """The instants after `at` at which anything can come out otherwise."""
-    ends = {session.class_end}
-    for bound in bounds:
+def _over_time(now: Moment) -> Decision:
+    """The decision of a moment, with the first later instant at which it is another one."""
+    decision = _first(now)
+    for later in sorted(_turning_points(now)):
+        then = _first(now.later(later))
+        if (then.action, then.restricted) != (decision.action, decision.restricted):
+            return replace(decision, changes_at=later)
+    return decision
+
+
+def _turning_points(now: Moment) -> set[datetime]:
+    """The instants after `now` at which anything can come out otherwise."""
+    ends = {now.session.class_end}
+    for bound in now.bounds:
         ends |= {bound.since, bound.until, bound.ends_at}
-    for hold in session.facts.holds:
+    for hold in now.session.facts.holds:
         ends |= {hold.until, hold.preserve_until}
-    return {end for end in ends if end is not None and end > at}
+    return {end for end in ends if end is not None and end > now.at}
 
 
 def _first(moment: Moment) -> Decision:

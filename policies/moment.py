@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
@@ -31,7 +31,26 @@ class Moment:
     session: Resolved
     element: Element
     at: datetime
-    bounds: tuple[Bound, ...] = field(repr=False)
+    bounds: tuple[Bound, ...]
+    requests: tuple[RequestFact, ...]  # the open ones about this element
+
+    @classmethod
+    def of(cls, session: Resolved, element: Element, at: datetime) -> Moment:
+        """The element of a session at `at`, with the rules and requests that are about it."""
+        bounds = tuple(b for b in session.bounds if element in b.elements)
+        requests = tuple(r for r in session.facts.requests if r.covers(element))
+        return cls(session, element, at, bounds, requests)
+
+    def later(self, at: datetime) -> Moment:
+        """The same at another instant."""
+        return Moment(self.session, self.element, at, self.bounds, self.requests)
+
+    @property
+    def likeness(self) -> object:
+        """Equal for elements of one session that nothing tells apart but their name."""
+        facts = self.session.facts
+        heard, stored = self.element in facts.sensitive, self.element in facts.backup_only
+        return tuple(map(id, self.bounds)), tuple(map(id, self.requests)), heard, stored
 
     def _of(self, kind: Kind) -> list[Bound]:
         return [b for b in self.bounds if b.rule.kind is kind and b.in_force(self.at)]
@@ -45,11 +64,6 @@ class Moment:
     def holds(self) -> list[HoldFact]:
         """The holds that protect now, proposed ones and those in their grace included."""
         return [h for h in self.session.facts.holds if h.until is None or self.at < h.until]
-
-    @cached_property
-    def requests(self) -> list[RequestFact]:
-        """The open requests about this element."""
-        return [r for r in self.session.facts.requests if r.covers(self.element)]
 
     def asked(self, *types: RequestType) -> list[RequestFact]:
         """The open requests of these types."""
