@@ -135,6 +135,7 @@ class EvidenceLedger:
         return [
             Finding("ledger", ok=True, detail=f"{size} entries; last checkpoint of {last}"),
             Finding("ledger-private", mode & 0o077 == 0, f"file mode {mode:04o}"),
+            Finding("ledger-hosts", ok=True, detail="one machine: never copy it to a second one"),
         ]
 
     def close(self) -> None:
