@@ -85,7 +85,7 @@ class Capture:
         with self._lock:
             self._expect(Status.PENDING)
             permit(self._room, "deposit")
-            self.terms.check()
+            self.terms.check(self._room.policies.classes())
             empty = Reading("scenario", None, None, None, (), Timeline(), (), {})
             admit(self._room, Path(), empty, self.terms)
             self._started_at, self._began = self._room.clock.now(), self._clock()

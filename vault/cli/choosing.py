@@ -67,7 +67,7 @@ class Filters:
             ),
             format=source_format(self.format),
             state=standing(self.state),
-            class_name=retention_class(self.class_),
+            class_name=retention_class(room, self.class_),
             jurisdiction=jurisdiction(self.jurisdiction),
             since=instant("--from", self.since),
             until=instant("--to", self.until),
@@ -156,13 +156,9 @@ def source_format(name: str | None) -> str | None:
     raise UsageError(f"A format is one of: {', '.join(FORMATS)}.")
 
 
-def retention_class(name: str | None) -> str | None:
-    """The name of a retention class."""
-    if name is None:
-        return None
-    from vault.operations.admission import known_class
-
-    return known_class(name)
+def retention_class(room: Room, name: str | None) -> str | None:
+    """The name of a retention class that there is."""
+    return None if name is None else room.policies.retention_class(name).name
 
 
 def jurisdiction(place: str | None) -> str | None:

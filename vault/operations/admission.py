@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
-from policies.model import CLASSES, REGIMES
+from policies.model import CLASSES, REGIMES, RetentionClass
 from vault.errors import BadInput, Refused, UsageError
 from vault.formats import FORMATS, instants
 from vault.formats.promptkit_inline import inline_sound
@@ -46,12 +46,12 @@ class Terms:
     decrypt_key: bytes | None = field(default=None, repr=False)
     signers: bytes | None = None
 
-    def check(self) -> None:
-        """Raises `UsageError` for a value that does not exist."""
+    def check(self, classes: Collection[str] = CLASSES.keys()) -> None:
+        """Raises `UsageError` for a value that does not exist; `classes` are those there are."""
         if self.format is not None and self.format not in FORMATS:
             raise UsageError(f"No format {self.format!r}; there are: {', '.join(FORMATS)}.")
-        if self.class_name is not None:
-            known_class(self.class_name)
+        if self.class_name is not None and self.class_name not in classes:
+            raise UsageError(f"No class {self.class_name!r}; there are: {', '.join(classes)}.")
         named = (*self.subjects, *self.tags, self.agent, self.external_id)
         if any(value is not None and is_blank(value) for value in named):
             raise UsageError("A subject, tag, agent or external id is not blank.")
@@ -64,13 +64,6 @@ class Terms:
             raise UsageError("--started-at needs an offset, as in 2026-01-31T09:30:00+01:00.")
         if self.started_at is not None and not instants.is_possible(self.started_at):
             raise UsageError("--started-at is an instant since 1970 and before the year 9000.")
-
-
-def known_class(name: str) -> str:
-    """The same; raises `UsageError` for what is no retention class."""
-    if name not in CLASSES:
-        raise UsageError(f"No class {name!r}; there are: {', '.join(CLASSES)}.")
-    return name
 
 
 def jurisdiction(place: str) -> str:
@@ -201,6 +194,12 @@ def blocks(original: Original) -> Iterator[bytes]:
         raise BadInput(f"{original.name} changed while it was being read.")
 
 
+def kept_as(room: Room, terms: Terms, tags: Sequence[str]) -> RetentionClass:
+    """The class of a session: the one that is named, else that of its tags, else the archive's."""
+    by_tags = None if terms.class_name else room.policies.class_by_tags(tags)
+    return by_tags or room.policies.retention_class(terms.class_name or room.default_class)
+
+
 def session_row(
     room: Room, admitted: Admitted, fingerprint: bytes, data_keys: dict[Compartment, DataKey]
 ) -> SessionRow:
@@ -208,7 +207,7 @@ def session_row(
     reading, terms = admitted.reading, admitted.terms
     now = room.clock.now()
     started_at = terms.started_at or reading.started_at or now
-    class_name = terms.class_name or room.default_class
+    kept = kept_as(room, terms, admitted.metadata.tags)
     metadata_key, timeline_key = data_keys[Compartment.METADATA], data_keys[Compartment.TIMELINE]
     return SessionRow(
         id=metadata_key.session_id,
@@ -221,8 +220,8 @@ def session_row(
         deposited_at=now,
         deposited_by=room.actor.id,
         privacy_level=terms.privacy_level,
-        class_name=class_name,
-        bucket=bucket_of(class_name, started_at),
+        class_name=kept.name,
+        bucket=bucket_of(kept, started_at),
         jurisdictions=tuple(dict.fromkeys(terms.jurisdictions)),
         regimes=tuple(dict.fromkeys(terms.regimes)),
         fingerprint=fingerprint,

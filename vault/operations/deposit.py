@@ -23,6 +23,7 @@ from vault.operations.actors import may_read, permit
 from vault.operations.admission import Admitted, Terms, admit, lookup_rows
 from vault.operations.keys import Keys
 from vault.operations.outcome import Deposited, Outcome
+from vault.operations.processing import applied_rows
 from vault.operations.retrieve import Opened
 from vault.operations.room import Progress, Room, silent
 from vault.operations.sealing import Sealed
@@ -75,7 +76,7 @@ def _deposit(
     progress: Progress,
 ) -> Outcome:
     permit(room, "deposit")
-    terms.check()
+    terms.check(room.policies.classes())
     with room.catalogue.writing():
         for batch in _under_way(room, admitted, progress):
             _take(room, batch, outcome, progress)
@@ -208,7 +209,8 @@ def _commit(room: Room, batch: Sequence[Sealed]) -> set[str]:
             work = [jobs.new(name, s.session.id, room.clock.now()) for name in _work(s)]
             state = State.SEALED if work else State.READY
             session = replace(s.session, state=state, due_at=_due_at(room, s, packs))
-            new.append(NewSession(session, s.stored, records, lookups, work))
+            applied = applied_rows(session, packs)
+            new.append(NewSession(session, s.stored, records, lookups, work, applied))
         with room.catalogue.transaction() as tx:
             if Keys.still_active(tx, keks.values()):
                 return _record(room, tx, new)

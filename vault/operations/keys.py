@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from policies.model import CLASSES
-from vault.errors import BackendError, NotFound, Refused, UsageError
+from policies.model import RetentionClass
+from vault.errors import BackendError, NotFound, Refused
 from vault.model import Compartment
 from vault.operations.spelling import normalise
 from vault.ports import Buffer, Catalogue, Clock, KeyManagement, Transaction
@@ -33,12 +33,10 @@ _BATCH = 500
 TENANT_BUCKET = "tenant"
 
 
-def bucket_of(class_name: str, started_at: datetime) -> str:
+def bucket_of(kept: RetentionClass, started_at: datetime) -> str:
     """The key bucket: retention class and expiry month, as in `long/2027-11`."""
-    if class_name not in CLASSES:
-        raise UsageError(f"No retention class {class_name!r}; there are: {', '.join(CLASSES)}.")
-    until = CLASSES[class_name].expires_at(started_at)
-    return class_name if until is None else f"{class_name}/{until:%Y-%m}"
+    until = kept.expires_at(started_at)
+    return kept.name if until is None else f"{kept.name}/{until:%Y-%m}"
 
 
 @dataclass(frozen=True, slots=True)
