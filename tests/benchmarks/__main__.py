@@ -13,7 +13,10 @@ from tests.benchmarks import report
 from tests.benchmarks.depositing import clean_environment
 
 #: Each a module beside this one with a function `rows`, quick ones first.
-NAMES = ("starting", "parsing", "sealing", "ranges", "transcoding", "seeking", "disk", "objects")
+NAMES = (
+    *("starting", "parsing", "sealing", "ranges", "evidence", "transcoding", "seeking", "disk"),
+    "objects",
+)
 
 
 def main() -> None:
