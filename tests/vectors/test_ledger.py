@@ -1,7 +1,7 @@
 """Trees, proofs and logs that other programs made, many of them damaged: ours must agree.
 
-Sources: transparency-dev/merkle (`testdata`) and Tessera's log of 15 entries, in the folder
-`data/vectors` beside the recordings of other programs.
+Sources: Tessera's log of 15 entries, beside this file; transparency-dev/merkle (`testdata`), in the
+folder `data/vectors` beside the recordings of other programs.
 """
 
 from __future__ import annotations
@@ -21,13 +21,12 @@ from vault.ports.ledger import Proof
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FIXTURES = Path(os.environ.get("STRONGROOM_FIXTURES", ROOT.parent / "shared" / "fixtures"))
-OUTSIDE = FIXTURES.parent / "data" / "vectors"
-TREES = OUTSIDE / "merkle" / "testdata"
-LOG = OUTSIDE / "tlog" / "tessera" / "testdata" / "log"
+TREES = FIXTURES.parent / "data" / "vectors" / "merkle" / "testdata"
+LOG = Path(__file__).parent / "tlog"
+ENTRIES = tiles.unbundled((LOG / "entries.15").read_bytes())
 VKEY = "example.com/log/testdata+33d7b496+AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx"
 
 needs_trees = pytest.mark.skipif(not TREES.is_dir(), reason="no vectors of trees here")
-needs_log = pytest.mark.skipif(not LOG.is_dir(), reason="no log of Tessera here")
 
 
 def vectors(kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -82,26 +81,29 @@ def grown(entries: list[bytes]) -> tuple[merkle.Frontier, dict[tuple[int, int], 
     return frontier, nodes
 
 
-@needs_log
 @pytest.mark.parametrize("size", range(16))
-def test_a_log_of_tessera_is_made_again_byte_for_byte(size: int) -> None:
+def test_the_root_is_the_one_that_tessera_signed(size: int) -> None:
     head = checkpoint.read((LOG / f"checkpoint.{size}").read_bytes(), VKEY)
-    bundle = LOG / tiles.path("entries", 0, size)
-    entries = tiles.unbundled(bundle.read_bytes()) if size else []
-    frontier, nodes = grown(entries)
+    frontier, _ = grown(ENTRIES[:size])
     assert (head.size, head.root) == (size, frontier.root())
-    for path, content in tiles.bundles(entries):
-        assert (LOG / path).read_bytes() == content
-    for path, content in tiles.tiles(size, lambda level, number: nodes[level, number]):
-        assert (LOG / path).read_bytes() == content
 
 
-@needs_log
+def test_the_files_are_those_of_tessera_byte_for_byte() -> None:
+    _, nodes = grown(ENTRIES)
+    ours = [
+        *tiles.bundles(ENTRIES),
+        *tiles.tiles(15, lambda level, number: nodes[level, number]),
+    ]
+    assert ours == [
+        ("tile/entries/000.p/15", (LOG / "entries.15").read_bytes()),
+        ("tile/0/000.p/15", (LOG / "tile.15").read_bytes()),
+    ]
+
+
 def test_an_entry_of_tessera_is_proven_under_its_own_signature() -> None:
-    signed = (LOG / "checkpoint").read_bytes()
-    entries = tiles.unbundled((LOG / tiles.path("entries", 0, 15)).read_bytes())
-    _, nodes = grown(entries)
-    for index, entry in enumerate(entries):
+    signed = (LOG / "checkpoint.15").read_bytes()
+    _, nodes = grown(ENTRIES)
+    for index, entry in enumerate(ENTRIES):
         path = merkle.inclusion(index, 15, lambda level, number: nodes[level, number])
         document = proof.write(Proof(index, path, signed))
         assert proof.verify(proof.read(document), entry, VKEY).size == 15
