@@ -106,7 +106,7 @@ class LookupRow:
     """A keyed hash (32 bytes) by which a session can be found; `kind` says of what."""
 
     session_id: str
-    kind: str  # subject | agent | tag | external-id
+    kind: str  # subject | agent | tag | external-id | person
     hash: bytes
 
 

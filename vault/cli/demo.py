@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from vault.operations.outcome import Deposited
     from vault.operations.room import Room
 
+#: Who acts beside the owner where it takes two.
+_SECOND = "olga"
 #: In each of the four recordings of the call, user and agent both speak then.
 _INTERRUPTED_NS = 12_450_000_000
 _NEXT = """
@@ -31,9 +34,11 @@ README.md goes on from here; SECURITY.md says who can read what."""
 
 
 def play(desk: Desk) -> None:
-    """Deposit, compare, replay, look at what is stored, fetch, tamper and be refused."""
+    """Deposit, compare, replay, look at what is stored, fetch, tamper, hold and dispose."""
     from vault import samples
     from vault.bootstrap import init, open_room
+    from vault.cli import demo_disposal
+    from vault.operations import actors
     from vault.settings import Settings
 
     scratch = Path(tempfile.mkdtemp(prefix="strongroom-demo-"))
@@ -47,9 +52,14 @@ def play(desk: Desk) -> None:
             consent="optional",
         )
         _tell(desk, f"1. A new archive, in a home that goes away again: {settings.home}")
-        init(settings)
+        public_key = str(init(settings)["public_key"])
         with open_room(settings) as room:
             story = _story(desk, room, scratch, samples.folder())
+            actors.add(room.catalogue, room.keys, room.clock, _SECOND, "officer")
+            with open_room(settings, _SECOND) as second:
+                story["disposal"] = demo_disposal.play(
+                    partial(_tell, desk), room, second, public_key
+                )
     finally:
         shutil.rmtree(scratch)
     desk.answer(story, _NEXT.splitlines())

@@ -45,7 +45,7 @@ def deposit(
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Leave the jobs for later.")] = False,
 ) -> int:
     """Seal finished sessions into the archive. The same bytes again change nothing."""
-    from vault.errors import UsageError, exit_code
+    from vault.errors import Refused, UsageError, exit_code
     from vault.operations import show as documents
     from vault.operations.admission import Terms
     from vault.operations.deposit import deposit as take
@@ -84,7 +84,8 @@ def deposit(
         new = sum(not s.already for s in outcome.sessions)
         old = len(outcome.sessions) - new
         desk.say(f"{new} deposited, {old} already here, {len(refused)} refused.")
-    return max((exit_code(error) for _, error in outcome.refused), default=0)
+    apart = [exit_code(Refused()) for s in outcome.sessions if s.state == "quarantined"]
+    return max([*(exit_code(error) for _, error in outcome.refused), *apart], default=0)
 
 
 def list_(

@@ -17,6 +17,7 @@ from vault.formats.promptkit_turns import sound_of
 from vault.formats.sound import recording_of
 from vault.model import Compartment, Kind, Original, PrivacyLevel, Reading, State, Timeline, Warn
 from vault.operations import consent, describe
+from vault.operations.facts import PERSON
 from vault.operations.keys import DataKey, bucket_of
 from vault.operations.room import Room
 from vault.operations.spelling import is_blank
@@ -124,7 +125,7 @@ def admit(room: Room, path: Path, reading: Reading, terms: Terms) -> Admitted:
     """
     subjects = [one for one in reading.subjects if not is_blank(one)]
     if room.consent_required:
-        consent.demand(room, [*terms.subjects, *subjects], terms.jurisdictions)
+        consent.demand(room, terms.subjects or subjects, subjects, terms.jurisdictions)
     level = terms.privacy_level.within(reading.privacy_level)
     if level is PrivacyLevel.DISABLED:
         raise Refused("The privacy level is `disabled`: nothing of this session may be stored.")
@@ -231,8 +232,13 @@ def session_row(
     )
 
 
-def lookup_rows(room: Room, session_id: str, metadata: describe.Metadata) -> list[LookupRow]:
-    """The keyed hashes by which the session can be found again."""
+def lookup_rows(room: Room, session_id: str, admitted: Admitted) -> list[LookupRow]:
+    """The keyed hashes by which the session can be found again, and one for each person in it.
+
+    A name that the source has for someone is not one more person beside those that the depositor
+    named: there are as many as the longer of the two lists has.
+    """
+    metadata = admitted.metadata
     values = [
         *(("subject", s) for s in metadata.subjects),
         *(("tag", t) for t in metadata.tags),
@@ -240,4 +246,7 @@ def lookup_rows(room: Room, session_id: str, metadata: describe.Metadata) -> lis
         *([("external-id", metadata.external_id)] if metadata.external_id else []),
     ]
     found = dict.fromkeys((kind, room.keys.lookup(kind, value)) for kind, value in values)
+    lists = (admitted.terms.subjects, admitted.reading.subjects)
+    named, stated = ({room.keys.lookup("subject", one) for one in each} for each in lists)
+    found |= dict.fromkeys((PERSON, one) for one in max(named, stated, key=len))
     return [LookupRow(session_id, kind, digest) for kind, digest in found]

@@ -52,12 +52,10 @@ def _share(tx: Transaction, tenant: str, classes: Mapping[str, int]) -> list[str
     total, there = sum(classes.values()), tx.count_classes(tenant)
     why = []
     if total > _OF_ARCHIVE * sum(there.values()):
-        why.append(f"{total} sessions are more than 1 % of the archive ({sum(there.values())}).")
+        why.append(f"{total} of the archive's {sum(there.values())} sessions: more than 1 %.")
     for name, count in sorted(classes.items()):
         if count > _OF_CLASS * there.get(name, 0):
-            why.append(
-                f"{count} sessions are more than 5 % of class {name} ({there.get(name, 0)})."
-            )
+            why.append(f"{count} of the {there.get(name, 0)} sessions of {name}: more than 5 %.")
     return why
 
 
@@ -73,7 +71,7 @@ def _median(tx: Transaction, room: Room, plan_id: str, classes: Mapping[str, int
     usual, total = statistics.median(swept), sum(classes.values())
     if total <= _OF_MEDIAN * usual:
         return []
-    return [f"{total} sessions are more than three times the median of 30 days ({usual:g})."]
+    return [f"{total} sessions: more than three times the median of 30 days, {usual:g}."]
 
 
 def _evidence(room: Room) -> list[str]:

@@ -153,22 +153,33 @@ def standing(
     return Standing("granted", found, citation, last.basis, until)
 
 
-def demand(room: Room, subjects: Sequence[str], jurisdictions: Sequence[str]) -> None:
+def demand(
+    room: Room, subjects: Sequence[str], also: Sequence[str], jurisdictions: Sequence[str]
+) -> None:
     """Let a session in only if all whose data it is have consented to its keeping.
 
     A grant of recording or of storage will do, in each of the jurisdictions, as long as neither
-    was withdrawn. Raises `Refused`, which says what is missing and not of whom.
+    was withdrawn, under any of the names that the session has for them (`also`). Raises `Refused`,
+    which says what is missing and not of whom.
     """
     if not subjects:
         raise Refused(
             "This archive asks for consent on record, and the session names no data subject."
         )
     hashes = {room.keys.lookup("subject", one) for one in subjects}
+    others = {room.keys.lookup("subject", one) for one in also} - hashes
     with room.catalogue.transaction() as tx:
         each = [tx.consents(room.tenant, one) for one in hashes]
+        beside = [tx.consents(room.tenant, one) for one in others]
     now = room.clock.now()
     places: list[str | None] = [*jurisdictions] or [None]
     found = {(_keeping(rows, place, now), place) for rows in each for place in places}
+    found |= {
+        ("withdrawn", place)
+        for rows in beside
+        for place in places
+        if _keeping(rows, place, now) == "withdrawn"
+    }
     missing = sorted(
         _MISSING[state] + (f" for {place}" if place else "")
         for state, place in found

@@ -8,30 +8,30 @@ leaves in the store has no key anywhere and is removed by `fixity --repair`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
-from policies.model import Pack
 from vault import formats
 from vault.errors import BackendError, IntegrityError, Refused, StrongroomError
-from vault.model import Compartment, Kind, Part, Reading, State
-from vault.operations import describe, elements, evidence, facts, jobs
+from vault.model import Part, Reading, State, Warn
+from vault.operations import describe, evidence, jobs
 from vault.operations.actors import may_read, permit
-from vault.operations.admission import Admitted, Terms, admit, lookup_rows
-from vault.operations.keys import Keys
+from vault.operations.admission import Admitted, Terms, admit
+from vault.operations.enrol import enrol
 from vault.operations.outcome import Deposited, Outcome
-from vault.operations.processing import applied_rows
 from vault.operations.retrieve import Opened
 from vault.operations.room import Progress, Room, silent
 from vault.operations.sealing import Sealed
 from vault.operations.storing import Attempt, storing
-from vault.ports import NewSession, Transaction
-from vault.rows import EvidenceRow, SessionRow
+from vault.rows import SessionRow
 
 _BATCH_SESSIONS = 64
+_LATE = Warn(
+    "quarantined",
+    "Of a data subject whose data was to be erased: kept apart until it is decided on.",
+)
 
 
 def deposit(
@@ -162,19 +162,22 @@ def _take(room: Room, batch: list[Attempt], outcome: Outcome, progress: Progress
         else:
             outcome.sessions.append(_already(room, admitted.path, result))
     try:
-        twice = _commit(room, sealed)
+        states = enrol(room, sealed)
     except StrongroomError as error:
         outcome.refused.extend((s.admitted.path, error) for s in sealed)
     else:
-        outcome.sessions.extend(_answer(room, s, twice) for s in sealed)
+        outcome.sessions.extend(_answer(room, s, states.get(s.session.id)) for s in sealed)
     progress("deposited", len(outcome.sessions) + len(outcome.refused), None)
 
 
-def _answer(room: Room, sealed: Sealed, twice: set[str]) -> Deposited:
-    """What became of a stored session; what turned out a double is dropped again."""
+def _answer(room: Room, sealed: Sealed, state: State | None) -> Deposited:
+    """What became of a stored session; what turned out a double (no state) is dropped again."""
     path = sealed.admitted.path
-    if sealed.session.id not in twice:
-        return _deposited(path, sealed.session, sealed.admitted.metadata, sealed.parts)
+    if state is not None:
+        session = replace(sealed.session, state=state)
+        found = _deposited(path, session, sealed.admitted.metadata, sealed.parts)
+        late = state is State.QUARANTINED
+        return replace(found, warnings=[*found.warnings, _LATE]) if late else found
     with suppress(BackendError):  # an orphan is left then, and `fixity --repair` finds it
         for row in sealed.stored:
             room.store.delete(row.store_key, row.version)
@@ -183,70 +186,6 @@ def _answer(room: Room, sealed: Sealed, twice: set[str]) -> Deposited:
     if known is None:
         raise IntegrityError("A session was refused as a double of one that is not there.")
     return _already(room, path, known)
-
-
-def _work(sealed: Sealed) -> list[str]:
-    """The names of the jobs that a session needs."""
-    sounds = len(sealed.stored) > 1 or any(p.kind is Kind.AUDIO for p in sealed.parts)
-    timeline = sealed.admitted.reading.timeline
-    told = bool(timeline.segments or timeline.events)
-    return [*(["transcode"] if sounds else []), *(["analyse"] if sounds or told else [])]
-
-
-def _commit(room: Room, batch: Sequence[Sealed]) -> set[str]:
-    """One transaction for the batch, under keys that are still active when it commits.
-
-    Answers the ids of sessions that were here already, under another id.
-    """
-    packs = room.policies.active()
-    while batch:
-        keks = {bucket: room.keys.active(bucket) for bucket in {s.session.bucket for s in batch}}
-        new = []
-        for s in batch:
-            kek = keks[s.session.bucket]
-            records = [room.keys.record(kek, key, c) for c, key in s.data_keys.items()]
-            lookups = lookup_rows(room, s.session.id, s.admitted.metadata)
-            work = [jobs.new(name, s.session.id, room.clock.now()) for name in _work(s)]
-            state = State.SEALED if work else State.READY
-            session = replace(s.session, state=state, due_at=_due_at(room, s, packs))
-            applied = applied_rows(session, packs)
-            new.append(NewSession(session, s.stored, records, lookups, work, applied))
-        with room.catalogue.transaction() as tx:
-            if Keys.still_active(tx, keks.values()):
-                return _record(room, tx, new)
-    return set()
-
-
-def _record(room: Room, tx: Transaction, new: Sequence[NewSession]) -> set[str]:
-    """Add the sessions that are new, under the holds that wait for them, with their evidence."""
-    tx.gate(alone=False)
-    twice = tx.add_sessions(new)
-    added = [one for one in new if one.session.id not in twice]
-    if tx.future_holds([(row.kind, row.hash) for one in added for row in one.lookups]):
-        for one in added:
-            for hold_id in tx.future_holds([(row.kind, row.hash) for row in one.lookups]):
-                tx.add_members(hold_id, [one.session.id])
-    tx.add_evidence([_evidence(room, one) for one in added])
-    return twice
-
-
-def _evidence(room: Room, new: NewSession) -> EvidenceRow:
-    session = new.session
-    return evidence.row(
-        room,
-        "deposited",
-        once=f"deposited/{session.id}",
-        session=session.id,
-        retention_class=session.class_name,
-        objects=[{"key": o.store_key, "sha256": o.sha256.hex()} for o in new.objects],
-    )
-
-
-def _due_at(room: Room, sealed: Sealed, packs: Mapping[str, Pack]) -> datetime | None:
-    """When any of it may first be due, as the policies stand."""
-    lies = elements.carried((p.compartment, p.kind) for p in sealed.parts)
-    known = facts.at_deposit(sealed.session, elements.present(lies, list(Compartment)))
-    return facts.due_at(known, packs, room.clock.now())[0]
 
 
 def _destroyed(room: Room, session: SessionRow) -> Refused:

@@ -21,7 +21,7 @@ from policies.model import ENDINGS, Decision, Element, Pack
 from vault.errors import NotFound, Refused
 from vault.ledger.destruction import Act, Destruction, Medium
 from vault.model import Compartment, Json, State, new_id
-from vault.operations import elements, evidence
+from vault.operations import elements, evidence, hold_store
 from vault.operations.elements import Carried
 from vault.operations.facts import due_at, facts
 from vault.operations.retrieve import Opened
@@ -212,6 +212,7 @@ def _finish(room: Room, row: DisposalRow) -> Disposed:
         for c in document["compartments"]
     ]
     entries: dict[str, int] = {"key-destroyed": evidence.before(room, told)[0]}
+    hold_store.lift(room, row.session_id, [(o["key"], o["version"]) for o in document["objects"]])
     try:
         for one in document["objects"]:
             _delete(room, one["key"])

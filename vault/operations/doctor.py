@@ -27,6 +27,7 @@ VITAL = frozenset(
 _CLOCK_TOLERANCE_SECONDS = 5.0
 _DISK_LEAST_BYTES = 1 << 30
 _NAMED_JOBS = 5
+_WAITING_MOST = 1000
 
 
 def examine(room: Room, home: Path, *, progress: Progress = silent) -> Sequence[Finding]:
@@ -50,6 +51,8 @@ def _all(room: Room, home: Path) -> Iterator[Finding]:
     yield from (Finding(_named("kms", f.name), f.ok, f.detail) for f in room.kms.probe())
     yield from (Finding(_named("store", f.name), f.ok, f.detail) for f in room.store.probe())
     yield _owner(room)
+    yield from room.ledger.probe()
+    yield _evidence(room)
     yield from room.queue.probe() if room.queue else [_no_queue()]
     yield _jobs(room)
     yield _ffmpeg()
@@ -112,6 +115,20 @@ def _owner(room: Room) -> Finding:
         return Finding("owner", ok=True, detail="the first key opens; the owner is there")
     lost = "the catalogue is not the one made with this home: restore that from a backup"
     return Finding("owner", ok=False, detail=lost)
+
+
+def _evidence(room: Room) -> Finding:
+    """Whether the ledger has heard of everything: what waits is told by whoever comes next."""
+    try:
+        with room.catalogue.transaction() as tx:
+            waiting = len(tx.evidence(limit=_WAITING_MOST))
+    except StrongroomError as error:
+        return Finding("evidence", ok=False, detail=str(error))
+    if not waiting:
+        return Finding("evidence", ok=True, detail="the ledger has been told everything")
+    more = "or more " if waiting == _WAITING_MOST else ""
+    detail = f"{waiting} {more}entries wait to be told to the ledger; `ledger checkpoint` tells it"
+    return Finding("evidence", ok=False, detail=detail)
 
 
 def _no_queue() -> Finding:

@@ -25,6 +25,8 @@ from vault.rows import ConsentRow, HoldRow, RequestRow, SessionRow
 
 #: The types of consent that a session may be kept on.
 KEEPING = frozenset({"recording", "storage"})
+#: The look-up there is one of for each person in a session, however many names they have.
+PERSON = "person"
 #: The states of a request that nothing more is done about.
 ENDED = frozenset({"done", "refused"})
 #: The states in which an erasure has been granted, and waits at most for a hold to end.
@@ -35,9 +37,11 @@ def facts(
     tx: Transaction, session: SessionRow, elements: Collection[Element], as_of: datetime
 ) -> Facts:
     """What is known of a session at `as_of`, read in the transaction that acts on it."""
-    subjects = [row.hash for row in tx.lookups(session.id) if row.kind == "subject"]
+    lookups = tx.lookups(session.id)
+    subjects = [row.hash for row in lookups if row.kind == "subject"]
+    people = [row.hash for row in lookups if row.kind == PERSON] or subjects
     consents = [row for one in subjects for row in tx.consents(session.tenant, one)]
-    share = Share.INSEPARABLE if len(subjects) > 1 else Share.WHOLE
+    share = Share.INSEPARABLE if len(people) > 1 else Share.WHOLE
     asked = [
         fact
         for row in _requests(tx, session)
