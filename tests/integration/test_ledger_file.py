@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,17 @@ assert ledger.verify()[0] == 82
 def test_forked_children_share_it_with_their_parent(folder: Path) -> None:
     with program(FORKING, folder) as process:
         assert process.wait(120) == 0
+
+
+def test_threads_of_one_process_take_turns(folder: Path) -> None:
+    ledger = opened(folder)
+    with ThreadPoolExecutor(4) as pool:
+        names = [f"{who}/{n}" for who in range(4) for n in range(25)]
+        indices = list(pool.map(lambda name: ledger.append([entry(name)])[0], names))
+        proofs = list(pool.map(lambda index: ledger.prove(index).index, range(0, 100, 10)))
+    assert sorted(indices) == list(range(100))
+    assert proofs == list(range(0, 100, 10))
+    assert ledger.verify()[0] == 100
 
 
 def test_only_its_owner_can_read_it(folder: Path) -> None:

@@ -93,9 +93,7 @@ class EvidenceFile:
     @contextmanager
     def reading(self) -> Iterator[Rows]:
         """The open database; each statement sees all that is committed by then."""
-        if os.getpid() != self._process:
-            self._inherited.append(self._database)
-            self._forget()
+        self._leave_parent()
         with translated(), self._turn:
             if self._database is None:
                 self._database = self._opened()
@@ -124,10 +122,16 @@ class EvidenceFile:
 
     def close(self) -> None:
         """Close what this process opened; the next use opens it again."""
-        if os.getpid() == self._process and self._database is not None:
-            with self._turn:
+        self._leave_parent()
+        with self._turn:
+            if self._database is not None:
                 self._database.close()
-        self._forget()
+            self._database = None
+
+    def _leave_parent(self) -> None:
+        if os.getpid() != self._process:
+            self._inherited.append(self._database)
+            self._forget()
 
     def _forget(self) -> None:
         self._process = os.getpid()
