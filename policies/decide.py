@@ -61,7 +61,10 @@ def decide_all(facts: Facts, packs: Mapping[str, Pack], as_of: datetime) -> tupl
             # What the same rules and requests are about fares alike: it is decided once.
             if moment.likeness not in alike:
                 alike[moment.likeness] = _over_time(moment)
-            decisions.append(replace(alike[moment.likeness], element=element))
+            decision = alike[moment.likeness]
+            decisions.append(
+                decision if decision.element is element else replace(decision, element=element)
+            )
     return tuple(decisions)
 
 

@@ -11,7 +11,7 @@ def within(place: str, area: str) -> bool:
     """Whether `place` (`US-CA`, `DE`) lies in `area` (`US`, `EU`, `*`) or is it."""
     if area in (place, "*"):
         return True
-    country = place.partition("-")[0]
+    country = _country(place)
     return country in UNION if area == "EU" else area == country
 
 
@@ -21,5 +21,10 @@ def legal_order(place: str) -> str:
     A state of a federation and the federation are one order: their laws say themselves which of
     them gives way. Source: GDPR Art. 17(3)(b) for the Union and its Member States.
     """
-    country = place.partition("-")[0]
+    country = _country(place)
     return "EU" if country in UNION else country
+
+
+def _country(place: str) -> str:
+    country = place.partition("-")[0]
+    return "GB" if country == "UK" else country  # what many write, and ISO 3166 reserves

@@ -11,8 +11,9 @@ import pytest
 from policies.calendar import Period
 from policies.decide import decide, decide_all
 from policies.facts import facts_of
+from policies.jurisdiction import legal_order
 from policies.model import Action, Decision, Element, Facts, HoldFact, RetentionClass
-from policies.pack import packaged
+from policies.pack import applying, packaged
 from policies.simulate import simulate
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -88,9 +89,10 @@ def test_case_2_union_law_keeps_an_investment_call_and_erases_it_afterwards() ->
     assert (found.action, found.restricted) == (Action.RETAIN, True)
     assert "Directive 2014/65/EU Art. 16(7)" in citations(found)
     assert "GDPR Art. 17(3)(b)" in citations(found)
-    assert found.not_before == found.changes_at == datetime(2030, 1, 15, 9, tzinfo=UTC)
-    assert decided(facts(**MIFID), found.not_before).action is Action.DESTROY
-    just_before = found.not_before - timedelta(microseconds=1)
+    end = datetime(2030, 1, 15, 9, tzinfo=UTC)
+    assert found.not_before == found.changes_at == end
+    assert decided(facts(**MIFID), end).action is Action.DESTROY
+    just_before = end - timedelta(microseconds=1)
     assert decided(facts(**MIFID), just_before).action is Action.RETAIN
 
 
@@ -118,6 +120,14 @@ def test_case_4_a_minimum_of_another_legal_order_is_a_conflict_of_laws() -> None
     assert citations(found) >= {"GDPR Art. 17(3)(b)", "17 CFR 240.17a-4(b)(4)"}
     assert found.due_by is not None
     assert found.due_by.date() == at(2026, 11, 1).date()
+
+
+@pytest.mark.parametrize("place", ["GB", "GB-SCT", "UK"])
+def test_the_united_kingdom_is_one_place_by_either_name(place: str) -> None:
+    given = facts(jurisdictions=[place], requests=asked(regime="uk-gdpr", granted=True))
+    assert "UK GDPR Art. 17(1)" in citations(decided(given))
+    assert legal_order(place) == "GB"
+    assert [pack.name for pack in applying(packaged(), given)].count("uk-gdpr") == 1
 
 
 def test_a_federation_and_its_states_are_one_legal_order() -> None:
@@ -329,8 +339,8 @@ def test_law_against_law_is_for_counsel() -> None:
 def test_the_class_disposes_and_says_which_law_limits_storage() -> None:
     given = facts(regimes=["gdpr"])
     assert decided(given).action is Action.RETAIN
-    end = decided(given).changes_at
-    assert end == decided(given).not_before == datetime(2027, 3, 10, 10, tzinfo=UTC)
+    end = datetime(2027, 3, 10, 10, tzinfo=UTC)
+    assert decided(given).changes_at == decided(given).not_before == end
     disposed = decided(given, end)
     assert (disposed.action, disposed.restricted) == (Action.DISPOSE, False)
     assert "GDPR Art. 5(1)(e)" in citations(disposed)
