@@ -15,6 +15,7 @@ from typer.exceptions import TyperException
 from vault.cli import (
     analysing,
     archive,
+    compliance,
     consent,
     conversing,
     evidence,
@@ -70,6 +71,7 @@ schedules.register(app)
 consent.register(app)
 requests.register(app)
 policy.register(app)
+compliance.register(app)
 holds.register(app)
 sweep.register(app)
 evidence.register(app)

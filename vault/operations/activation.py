@@ -24,7 +24,6 @@ from vault.errors import BadInput, Refused
 from vault.model import Json, State, new_id
 from vault.operations import disposal, elements, evidence, explain
 from vault.operations.actors import permit
-from vault.operations.facts import facts
 from vault.operations.policy import digest
 from vault.operations.processing import applied_rows
 from vault.operations.room import Progress, Room, silent
@@ -76,7 +75,9 @@ class Simulated:
 
     def changes(self) -> Iterator[Change]:
         """Every element that would be decided otherwise."""
-        known = ((row.id, _facts(self._room, row, self._at)) for row in explain.every(self._room))
+        known = (
+            (row.id, explain.known(self._room, row, self._at)) for row in explain.every(self._room)
+        )
         while page := list(islice(known, _PAGE)):
             found = compare(page, self._before, self._after, self._at)
             self.sessions += len(page)
@@ -195,7 +196,7 @@ def _sooner(room: Room, before: Packs, after: Packs, progress: Progress) -> bool
     """
     at = room.clock.now()
     for done, row in enumerate(explain.every(room), 1):
-        stands = replace(_facts(room, row, at), holds=(), requests=())
+        stands = replace(explain.known(room, row, at), holds=(), requests=())
         for known in (stands, replace(stands, consent=Consent.GRANTED)):
             for element in known.elements:
                 then = _ends_at(element, known, after, at)
@@ -216,13 +217,6 @@ def _ends_at(element: Element, known: Facts, packs: Packs, at: datetime) -> date
             return None
         at = found.changes_at
     return None
-
-
-def _facts(room: Room, row: SessionRow, at: datetime) -> Facts:
-    lies = disposal.carried(room, row)
-    with room.catalogue.transaction() as tx:
-        left = frozenset(one.compartment for one in tx.records(row.id))
-        return facts(tx, row, elements.present(lies, left), at)
 
 
 def _seconded(room: Room, said: str, base: str | None, told: dict[str, Json]) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vault.export import age, endings, reports
+from vault.export import age, endings, frameworks, reports
 from vault.export.record import Order
+from vault.model import Json
 from vault.operations.delivery import Delivery, Exported
 from vault.operations.export import Counted
 from vault.operations.records import Choice, count, records, redaction
@@ -45,3 +47,28 @@ def report(
     document = reports.report(request.type, tallies, found, order)
     file = delivery.file(write(document, order), path, str(path))
     return Exported([file], found.done, order.notes.all())
+
+
+def compliance(
+    room: Room,
+    figures: Mapping[str, Json],
+    format: str,  # noqa: A002  the contract's word
+    path: Path,
+    *,
+    progress: Progress = silent,
+) -> Exported:
+    """Write what `compliance.figures` counted to `path`; as json the figures themselves.
+
+    Raises `UsageError` for a format that does not exist, or not the one that the file's name says.
+    """
+    write = reports.renderer(format)
+    endings.check(path, format)
+    order = Order(room.clock.now())
+    document = frameworks.document(figures, order.made_at)
+    blocks = _figures(figures) if format == "json" else write(document, order)
+    file = Delivery((), progress).file(blocks, path, str(path))
+    return Exported([file], 0, order.notes.all())
+
+
+def _figures(figures: Mapping[str, Json]) -> Iterator[bytes]:
+    yield json.dumps(figures, indent=1).encode() + b"\n"
