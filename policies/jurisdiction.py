@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 #: The Union's member states, and the three that its data protection law binds through the EEA.
 _UNION = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI SK"
 UNION = frozenset(_UNION.split())
 
 
+@lru_cache(maxsize=4096)
 def within(place: str, area: str) -> bool:
     """Whether `place` (`US-CA`, `DE`) lies in `area` (`US`, `EU`, `*`) or is it."""
     if area in (place, "*"):
