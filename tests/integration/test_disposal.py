@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,6 +28,7 @@ from vault.operations.admission import Terms
 from vault.operations.deposit import deposit
 from vault.operations.disposal import Cause
 from vault.operations.room import Room
+from vault.ports import Lock
 from vault.rows import HoldRow
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -243,13 +245,15 @@ def test_an_object_under_a_lock_is_deleted_when_the_lock_has_ended(
     session_id = deposited(home, tmp_path)
     with home.room() as room:
         (stored,) = room.store.versions()
-        room.store.hold(stored.key, stored.version, on=True)
+        ends_at = datetime.now(UTC) + timedelta(seconds=4)
+        room.store.lock(stored.key, stored.version, Lock("compliance", ends_at))
         done = disposal.dispose(room, session_id, Cause("plan", "p"))
         assert done.certificate is None
         assert done.unfinished
         with pytest.raises(NotFound):
             retrieve.session(room, session_id)
-        room.store.hold(stored.key, stored.version, on=False)
+        while datetime.now(UTC) <= ends_at + timedelta(seconds=1):
+            time.sleep(0.2)
         assert [d.certificate for d in disposal.resume(room)] != [None]
         assert list(room.store.versions()) == []
 
