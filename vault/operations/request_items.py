@@ -197,10 +197,12 @@ def right(room: Room, row: RequestRow) -> tuple[str, str | None]:
 
 
 def _as_ruled(case: Case, item: Item) -> Item:
-    """An open item as the DPO has ruled on it before."""
+    """An item as the DPO has ruled on it before, if it is open or came out by that ruling."""
     for old in case.details.items or ():
-        if old.by and item.review and (old.session, old.element) == (item.session, item.element):
-            return replace(item, outcome=old.outcome, reason=old.reason, by=old.by)
+        same = (old.session, old.element) == (item.session, item.element)
+        if old.by and same and (item.review or item.outcome is old.outcome):
+            ruled = replace(item, outcome=old.outcome, reason=old.reason, by=old.by)
+            return replace(ruled, review=True)
     return item
 
 

@@ -55,9 +55,10 @@ def _holds(room: Room) -> Iterator[str]:
 
 def _requests(room: Room) -> Iterator[str]:
     """Erasures that were put off, where something of them may happen now."""
+    now = room.clock.now()
     for case in requests.listed(room):
         waits = case.row.type == "erasure" and case.row.state in {"deferred", "partial"}
-        if waits and any(i.outcome is Outcome.ERASE for i in requests.show(room, case.id)[1]):
+        if waits and any(i.outcome is Outcome.ERASE for i in requests.show(room, case.id, now)[1]):
             done = request_fulfilment.fulfil(room, case.id)
             yield f"request {case.id} is {done.state}"
 
