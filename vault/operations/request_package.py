@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterator, Sequence
 
 from policies.model import Element
+from vault.errors import NotFound
 from vault.export.bundle import zip_file
 from vault.export.record import Order, Record
+from vault.model import State
 from vault.operations import records, request_items
 from vault.operations.leaving import less
 from vault.operations.request_record import Case, Item, Outcome
@@ -27,7 +29,8 @@ _KINDS = {
 def package(room: Room, case: Case, progress: Progress = silent) -> Iterator[bytes]:
     """A ZIP: README.md, decisions.json, and each session as an export has it, originals too.
 
-    Only what was decided to be given is in it. Sessions are opened one at a time.
+    Only what was decided to be given is in it. Sessions are opened one at a time. Raises
+    `NotFound` where one of them was destroyed since a copy was made.
     """
     rows = _sessions(room, case)
     beside = {
@@ -62,6 +65,8 @@ def _given(
         progress("packing", number, len(rows))
         own = [i for i in case.details.items or () if i.session == row.id]
         given = {i.element for i in own if i.outcome is Outcome.PROVIDE}
+        if given and row.state is State.ERASED:
+            raise NotFound("A session was destroyed since; the copy made before is the only one.")
         if given:
             away = [kind for element, kind in _KINDS.items() if element not in given]
             yield less(records.record(Opened(room, row)), away)
