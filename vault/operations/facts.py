@@ -10,6 +10,7 @@ from datetime import datetime
 from policies.decide import decide_all
 from policies.model import (
     ENDINGS,
+    Action,
     Consent,
     Decision,
     Element,
@@ -156,7 +157,16 @@ def _asked(
 def due_at(
     known: Facts, packs: Mapping[str, Pack], as_of: datetime
 ) -> tuple[datetime | None, tuple[Decision, ...]]:
-    """The first instant at which any of it may be due, and what is decided now."""
+    """The first instant at which any of it may be due, and what is decided now.
+
+    What stands in the way today (a hold, a request, consent that is missing) may be gone tomorrow
+    without anybody coming by: the instant is the first with it or without.
+    """
     decisions = decide_all(known, packs, as_of)
     instants = [as_of if d.action in ENDINGS else d.changes_at for d in decisions]
+    waits = any(d.action not in {*ENDINGS, Action.RETAIN} for d in decisions)
+    if known.holds or known.requests or waits:
+        free = replace(known, holds=(), requests=(), consent=Consent.GRANTED)
+        later = decide_all(free, packs, as_of)
+        instants += [as_of if d.action in ENDINGS else d.changes_at for d in later]
     return min((one for one in instants if one is not None), default=None), decisions
