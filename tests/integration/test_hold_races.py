@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -21,10 +21,12 @@ from vault.operations.deposit import deposit
 from vault.operations.disposal import Cause, Disposed
 from vault.operations.hold_scope import Scope
 from vault.operations.holds import Matter, Placed
+from vault.operations.outcome import Outcome
 from vault.operations.room import Room
-from vault.rows import SessionFilter
 
 ROUNDS = 10
+#: Longer than a deposit takes that nobody stops.
+MOMENT_SECONDS = 2.0
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 #: Destroys the keys of the sessions it is told, one by one, without looking at anything before.
@@ -130,26 +132,22 @@ def test_many_who_place_the_same_hold_do_not_lock_each_other_out(
 def test_what_is_deposited_while_a_hold_on_the_future_is_placed_is_held(
     shared: Home, tmp_path: Path
 ) -> None:
-    with shared.room() as officer, shared.room() as agent:
+    late = recordings.recording(tmp_path / "late.wav", 0.05, seed=90)
+    running: list[Future[Outcome]] = []
+    with shared.room() as officer, shared.room() as agent, ThreadPoolExecutor(1) as pool:
         before = set(deposited(officer, tmp_path, 2))
-        paths = [
-            recordings.recording(tmp_path / f"new-{n}.wav", 0.05, seed=n) for n in range(90, 96)
-        ]
 
-        def deposits() -> list[str]:
-            terms = Terms(tags=["due"])
-            answers = [deposit(agent, [path], terms, wait=False) for path in paths]
-            return [one.id for answer in answers for one in answer.sessions]
+        def when_members_were_found(what: str, _done: int, _total: int | None) -> None:
+            """In the midst of the hold's transaction: somebody deposits, as far as he is let."""
+            if what == "held" and not running:
+                terms = Terms(tags=["due"])
+                running.append(pool.submit(deposit, agent, [late], terms, wait=False))
+                wait(running, MOMENT_SECONDS)
 
-        def places() -> str:
-            return holds.place(officer, Matter("race"), Scope(tags=["Due"], future=True)).hold
-
-        hold, new = at_once(places, deposits)
-        assert isinstance(hold, str)
-        assert isinstance(new, list)
-        assert set(holds.members(officer, hold)) == before | set(new)
-        with officer.catalogue.transaction() as tx:
-            assert tx.count_sessions(officer.tenant, SessionFilter()) == 8
+        scope = Scope(tags=["Due"], future=True)
+        done = holds.place(officer, Matter("race"), scope, progress=when_members_were_found)
+        (new,) = running[0].result(60).sessions
+        assert set(holds.members(officer, done.hold)) == before | {new.id}
 
 
 def test_a_hold_that_was_placed_by_a_process_that_died_stands(shared: Home, tmp_path: Path) -> None:
