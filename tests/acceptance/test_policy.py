@@ -51,7 +51,7 @@ def office(tmp_path: Path) -> Home:
 
 def put(home: Home, came: Path, *names: str, terms: tuple[str, ...] = ()) -> dict[str, str]:
     """Ids by the names of the recordings."""
-    line = ["deposit", *(came / name for name in names or EVERY), "--no-wait", *terms]
+    line: list[str | Path] = ["deposit", *(came / name for name in names or EVERY), "--no-wait", *terms]
     return {Path(one["path"]).name: one["id"] for one in home.run(*line).document["sessions"]}
 
 

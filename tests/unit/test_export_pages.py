@@ -263,7 +263,7 @@ def test_a_compliance_report_has_real_counts_and_says_what_it_cannot() -> None:
     )
     assert rows(warned) == [("missing-file", 2)]
     said = " ".join(getattr(b, "text", "") for b in head.blocks)
-    assert "Not built yet" in said
+    assert "compliance report" in said
 
 
 def test_a_performance_report_measures_over_all_sessions() -> None:

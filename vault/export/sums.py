@@ -65,7 +65,7 @@ class Analytics:
 
 @dataclass(slots=True)
 class Compliance:
-    """What is kept under which terms, in real counts, and what this version cannot say."""
+    """What is kept under which terms, in real counts, and what sources state of consent."""
 
     sessions: int = 0
     levels: Counter[str] = field(default_factory=Counter)
@@ -103,13 +103,10 @@ class Compliance:
             ("Data subjects named", self.subjects),
             *((f"With {what}", count) for what, count in self.holding.items()),
         ]
-        said = (
-            "This version keeps no consent records of its own. What a source states of consent is "
-            "counted as it stands, unchecked."
-        )
+        said = "What a source states of consent is counted as it stands, unchecked."
         missing = (
-            "Not built yet, and so not counted here: consent checks, legal holds, disposition and "
-            "erasure, data-subject requests, certificates. This report proves none of them."
+            "Not counted here: consent on record, legal holds, erasures, data-subject requests and "
+            "violations. `strongroom compliance report` counts them, by framework."
         )
         yield Section("Compliance", [Facts(facts), Text(said), Text(missing, note=True)])
         yield Section(
