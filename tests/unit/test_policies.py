@@ -277,6 +277,15 @@ def test_a_maximum_counted_from_nobody_knows_when_asks_for_a_person_once_it_may_
     assert decided(given, at(2029, 4), VOICEPRINT).action is Action.REVIEW
 
 
+def test_a_maximum_is_over_at_its_last_instant_and_not_before() -> None:
+    given = facts(regimes=["bipa"], last_interaction_at="2026-03-10T10:00:00Z", consent="granted")
+    given = replace(given, class_name="permanent")
+    end = datetime(2029, 3, 10, 11, tzinfo=UTC)  # five in the morning in Chicago, as it began
+    before = decided(given, end - timedelta(microseconds=1), VOICEPRINT)
+    assert (before.action, before.due_by, before.changes_at) == (Action.RETAIN, end, end)
+    assert decided(given, end, VOICEPRINT).action is Action.DESTROY
+
+
 def test_a_hold_that_preserves_unredacted_quarantines_until_its_expiry() -> None:
     hold = {"id": "H", "preserve_unredacted": True, "preserve_until": "2027-01-01"}
     given = facts(sensitive=["original_audio"], holds=[hold])

@@ -140,6 +140,23 @@ def test_a_clever_or_broken_file_is_no_pack(raw: bytes) -> None:
         load(raw)
 
 
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (b"title: &x [1]\nzone: *x\n", "anchors"),
+        (b"title: &x text\n", "anchors"),
+        (b"title: !!str text\n", "tags"),
+        (b"title: a\ntitle: b\n", "twice"),
+        (b'{"title": "a", "title": "b"}', "twice"),
+        (b"rules: " + b"[" * 20 + b"]" * 20, "deeply"),
+        (b"x" * 300_000, "larger"),
+    ],
+)
+def test_a_clever_file_is_told_what_is_not_taken(raw: bytes, why: str) -> None:
+    with pytest.raises(PackError, match=why):
+        load(raw)
+
+
 def test_in_yaml_text_stays_text() -> None:
     lines = ["name: house", "version: 1.10", "title: yes", "zone: UTC", "jurisdictions: [NO, DE]"]
     pack = load("\n".join(lines).encode())
