@@ -20,13 +20,15 @@ from policies.model import Element
 from tests import recordings
 from tests.homes import Home, made
 from tests.integration.mortal import dies
-from vault.errors import BackendError, NotFound, Refused
+from vault.errors import BackendError, NotFound, Refused, UsageError
 from vault.ledger import certificate
 from vault.model import Compartment, State, new_id
 from vault.operations import disposal, elements, evidence, fetch, fixity, retrieve, upkeep
 from vault.operations.admission import Terms
 from vault.operations.deposit import deposit
 from vault.operations.disposal import Cause
+from vault.operations.export import Request, export
+from vault.operations.records import Choice
 from vault.operations.room import Room
 from vault.ports import Lock
 from vault.rows import HoldRow
@@ -279,3 +281,18 @@ def test_an_element_goes_whole_or_not_at_all() -> None:
     both = {*sound, Element.TRANSCRIPT, Element.METADATA}
     assert elements.free(lies, every, both) == both
     assert set(elements.ending(lies, every, both)) == set(Compartment) - {Compartment.ANALYSIS}
+
+
+def test_who_opens_and_who_takes_away_is_told(home: Home, tmp_path: Path) -> None:
+    session_id = deposited(home, tmp_path, started_at=datetime.now(UTC))
+    with home.room() as room:
+        fetch.originals(room, session_id, tmp_path / "out", reason="a call back")
+        choice, request = Choice(ids=[session_id]), Request("json")
+        export(room, choice, request, tmp_path / "one.json")
+        with pytest.raises(UsageError):
+            export(room, choice, request, tmp_path / "two.wav")
+        opened, exported = (e for e in told(room) if e["type"] in {"opened", "exported"})
+        assert (opened["session"], opened["what"]) == (session_id, "originals")
+        assert "call back" not in json.dumps(told(room))
+        assert opened["reason"] == evidence.commitment(room, "a call back")
+        assert (exported["sessions"], exported["format"]) == ([session_id], "json")

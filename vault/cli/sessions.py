@@ -143,7 +143,7 @@ def fetch(
     part: Annotated[str | None, typer.Option(help="One part, into a file.")] = None,
     reason: Annotated[
         str | None,
-        typer.Option(help="Why it is opened: for the evidence ledger, which there is not yet."),
+        typer.Option(help="Why it is opened; the ledger is told a commitment to it."),
     ] = None,
 ) -> None:
     """Open sealed parts and write them. Nothing is written unless all of it verifies."""
@@ -153,13 +153,11 @@ def fetch(
     desk: Desk = context.obj
     if originals == (part is not None):
         raise UsageError("Say either --originals or --part NAME.")
-    if reason is not None:
-        desk.say("--reason is recorded nowhere: this version keeps no evidence ledger yet.")
     with desk.room() as room, desk.progress() as progress:
         if part is None:
-            files = fetching.originals(room, session, output, progress=progress)
+            files = fetching.originals(room, session, output, reason=reason, progress=progress)
         else:
-            files = [fetching.part(room, session, part, output, progress=progress)]
+            files = [fetching.part(room, session, part, output, reason=reason, progress=progress)]
     wrote(desk, files, {})
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 
+from vault.errors import BackendError
 from vault.model import Json, new_id
 from vault.operations.room import Room
 from vault.ports import Entry
@@ -57,6 +59,19 @@ def before(room: Room, entries: Sequence[tuple[str, str, dict[str, Json]]]) -> S
     return room.ledger.append(
         [Entry(kind, once, {"at": at, **who(room), **ids}) for kind, once, ids in entries]
     )
+
+
+def opened(room: Room, session_id: str, what: str, reason: str | None) -> None:
+    """Keep that somebody is about to be given something of a session in clear; `what` is no name.
+
+    It is told to the ledger if that is there, and waits in the catalogue if not.
+    """
+    why = None if reason is None else commitment(room, reason)
+    entry = row(room, "opened", session=session_id, what=what, reason=why)
+    with room.catalogue.transaction() as tx:
+        tx.add_evidence([entry])
+    with suppress(BackendError):
+        publish(room)
 
 
 def commitment(room: Room, text: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from vault.errors import BadInput, NotFound, UsageError
+from vault.errors import BackendError, BadInput, NotFound, UsageError
 from vault.export import age, endings
 from vault.export.bundle import ABOUT, MANIFEST, listing, manifest
 from vault.export.output import whole_folder
@@ -18,14 +19,16 @@ from vault.export.writers import Each, Tree, Whole, writer
 from vault.formats.promptkit_writer import Options
 from vault.formats.vcon_envelope import Envelope
 from vault.media.mix import CONTAINERS
-from vault.model import Json
-from vault.operations import beside, leaving, transcript
+from vault.model import Json, new_id
+from vault.operations import beside, evidence, leaving, transcript
 from vault.operations.delivery import Delivery, Exported
 from vault.operations.records import Choice, count, records, redaction
 from vault.operations.room import Progress, Room, silent
 from vault.replay.transcript import Processing
 
 _ID = r"[0-9a-f-]{36}"
+#: How many sessions one entry of the evidence names.
+_TOLD = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +103,37 @@ def export(
     if request.without:
         leaving.note(order, request.without)
         chosen = map(partial(leaving.less, kinds=request.without), chosen)
-    found = Counted(chosen, progress, count(room, choice))
+    found = Counted(_told(room, request, chosen), progress, count(room, choice))
     files = _written(target, found, order, delivery, path, single=choice.single)
+    with suppress(BackendError):  # it waits in the catalogue
+        evidence.publish(room)
     return Exported(files, found.done, order.notes.all())
+
+
+def _told(room: Room, request: Request, found: Iterator[Record]) -> Iterator[Record]:
+    """The same; which sessions leave is evidence before the file that has them is there."""
+    export_id, ids = new_id(), list[Json]()
+
+    def tell() -> None:
+        entry = evidence.row(
+            room,
+            "exported",
+            export=export_id,
+            format=request.format,
+            anonymised=request.anonymise,
+            sessions=list(ids),
+        )
+        with room.catalogue.transaction() as tx:
+            tx.add_evidence([entry])
+        ids.clear()
+
+    for record in found:
+        ids.append(record.id)
+        yield record
+        if len(ids) == _TOLD:
+            tell()
+    if ids:
+        tell()
 
 
 class Counted:

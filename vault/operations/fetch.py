@@ -10,7 +10,7 @@ from pathlib import Path
 from vault.errors import IntegrityError, NotFound
 from vault.export.output import inside, whole_file, whole_folder
 from vault.model import Json, Part
-from vault.operations import retrieve
+from vault.operations import evidence, retrieve
 from vault.operations.retrieve import Opened
 from vault.operations.room import Progress, Room, silent
 from vault.ports import Buffer
@@ -19,23 +19,40 @@ Wrote = dict[str, Json]
 
 
 def originals(
-    room: Room, session_id: str, folder: Path, *, progress: Progress = silent
+    room: Room,
+    session_id: str,
+    folder: Path,
+    *,
+    reason: str | None = None,
+    progress: Progress = silent,
 ) -> list[Wrote]:
-    """Every file as it came, under its own name in `folder`: all of them, or none."""
+    """Every file as it came, under its own name in `folder`: all of them, or none.
+
+    Who opened it goes into the evidence, with a commitment to the `reason`.
+    """
     opened = Opened(room, retrieve.session(room, session_id))
     found = opened.originals()
     if not found:
         raise NotFound("Nothing of the originals is kept in this session.")
+    evidence.opened(room, session_id, "originals", reason)
     with whole_folder(folder) as scratch:
         return [_write(opened, p, inside(scratch, p.name), p.name, progress) for p in found]
 
 
 def part(
-    room: Room, session_id: str, name: str, path: Path, *, progress: Progress = silent
+    room: Room,
+    session_id: str,
+    name: str,
+    path: Path,
+    *,
+    reason: str | None = None,
+    progress: Progress = silent,
 ) -> Wrote:
-    """One part as the file `path`."""
+    """One part as the file `path`; who opened it goes into the evidence."""
     opened = Opened(room, retrieve.session(room, session_id))
-    return _write(opened, opened.part(name), path, str(path), progress)
+    found = opened.part(name)
+    evidence.opened(room, session_id, found.compartment.value, reason)
+    return _write(opened, found, path, str(path), progress)
 
 
 def _write(opened: Opened, found: Part, path: Path, name: str, progress: Progress) -> Wrote:
