@@ -45,7 +45,7 @@ def facts(
     share = Share.INSEPARABLE if len(people) > 1 else Share.WHOLE
     asked = [
         fact
-        for row in _requests(tx, session)
+        for row in _requests(tx, session, named=bool(subjects))
         for fact in _asked(row, share, _ruled(tx, row, session), elements)
     ]
     return replace(
@@ -122,11 +122,12 @@ def _ruled(tx: Transaction, row: RequestRow, session: SessionRow) -> frozenset[E
     return frozenset(Element(one) for one in json.loads(found)) if found else frozenset()
 
 
-def _requests(tx: Transaction, session: SessionRow) -> Iterable[RequestRow]:
-    """Those of its data subjects, and those that took their names from it already."""
-    rows = {row.id: row for row in tx.requests_on(session.id)}
+def _requests(tx: Transaction, session: SessionRow, *, named: bool) -> Iterable[RequestRow]:
+    """Those of its data subjects; where nobody is named any more, those that took the names."""
+    if named:
+        return tx.requests_on(session.id)
     done = {d.cause for d in tx.disposals(session_id=session.id) if d.cause_kind == "request"}
-    return [*rows.values(), *(tx.request(one) for one in sorted(done - rows.keys()))]
+    return [tx.request(one) for one in sorted(done)]
 
 
 def _asked(
