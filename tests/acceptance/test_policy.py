@@ -51,8 +51,9 @@ def office(tmp_path: Path) -> Home:
 
 def put(home: Home, came: Path, *names: str, terms: tuple[str, ...] = ()) -> dict[str, str]:
     """Ids by the names of the recordings."""
-    line: list[str | Path] = ["deposit", *(came / name for name in names or EVERY), "--no-wait", *terms]
-    return {Path(one["path"]).name: one["id"] for one in home.run(*line).document["sessions"]}
+    paths = [came / name for name in names or EVERY]
+    found = home.run("deposit", *paths, "--no-wait", *terms).document["sessions"]
+    return {Path(one["path"]).name: one["id"] for one in found}
 
 
 def pack(folder: Path, document: dict[str, Any] | None = None, **changed: Any) -> Path:

@@ -110,6 +110,7 @@ def activate(
     base = digest(before[wanted.name]) if wanted.name in before else None
     if _sooner(room, before, after, progress) and not _seconded(room, said, base, told):
         return Activated(wanted, said, "awaiting-approval")
+    room.keys.tenant_key()  # is at hand from now on: none is asked for inside of the transaction
     with room.catalogue.transaction() as tx:
         room.policies.put(tx, wanted, room.clock.now())
         _keep(tx, room, {k: v for k, v in _kept(tx, room).items() if v["policy"] != wanted.name})
