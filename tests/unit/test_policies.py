@@ -96,6 +96,21 @@ def test_case_2_union_law_keeps_an_investment_call_and_erases_it_afterwards() ->
     assert decided(facts(**MIFID), just_before).action is Action.RETAIN
 
 
+@pytest.mark.parametrize(
+    ("places", "rules"),
+    [
+        (["DE"], ("mifid-calls",)),
+        (["GB"], ("fca-calls",)),
+        (["US-NY"], ("mifid-calls", "fca-calls")),
+        ([], ("mifid-calls", "fca-calls")),
+    ],
+)
+def test_the_rules_of_the_place_bind_and_all_where_the_pack_has_none_for_it(
+    places: list[str], rules: tuple[str, ...]
+) -> None:
+    assert decided(facts(regimes=["mifid"], jurisdictions=places)).blockers == rules
+
+
 def test_case_2_what_no_minimum_covers_is_erased_although_the_call_is_kept() -> None:
     assert all_of(facts(**MIFID))[Element.ANALYSIS].action is Action.DESTROY
 
