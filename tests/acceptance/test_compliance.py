@@ -190,6 +190,16 @@ def test_each_framework_counts_its_own_and_says_what_it_does_not_know(
     office.run("--actor", "ada", "compliance", "report", "gdpr", code=4)
 
 
+def test_who_took_something_out_is_counted_under_the_framework_of_what_they_took(
+    office: Home, ids: dict[str, str], tmp_path: Path
+) -> None:
+    office.run("fetch", ids[CALL], "--originals", "-o", tmp_path / "back")
+    line = ("export", ids[CALL], ids[WORDS], ids[IMPORTANT], "--format", "json")
+    office.run(*line, "-o", tmp_path / "out.json")
+    assert report(office, "gdpr")["accesses"] == {"opened": 1, "exported": 2}
+    assert report(office, "ccpa")["accesses"] == {"opened": 0, "exported": 1}
+
+
 @pytest.mark.parametrize("ending", ["json", "html", "pdf", "docx", "txt", "csv", "xlsx"])
 def test_a_report_is_written_in_every_format(
     office: Home, came: Path, tmp_path: Path, ending: str

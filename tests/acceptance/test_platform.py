@@ -121,7 +121,7 @@ def test_people_are_told_what_a_source_states_of_consent_and_that_nobody_checked
 ) -> None:
     session = deposited(home, CALL)
     told = ended(home.start("show", session)).out
-    assert "consent        stated by the source, unchecked" in told
+    assert "consent        unknown, and stated by the source, unchecked" in told
     stated = home.run("show", session).document["consent"]["stated"]
     assert [each["consent_type"] for each in stated] == ["recording", "transcript", "analytics"]
 

@@ -180,8 +180,15 @@ def _session_lines(document: dict[str, Any]) -> list[str]:
     names = ("id", "format", "state", "started_at", "class", "privacy_level", "external_id")
     lines = [f"{name:<14} {document[name]}" for name in names]
     lines.append(f"{'duration':<14} {duration(document['duration_ns'])}")
-    if document["consent"]["stated"]:
-        lines.append(f"{'consent':<14} stated by the source, unchecked: see --json")
+    stated = ", and stated by the source, unchecked" if document["consent"]["stated"] else ""
+    lines.append(f"{'consent':<14} {document['consent']['state']}{stated}")
+    lines += [f"{'hold':<14} {h['hold']}  {h['state']}" for h in document["holds"]]
+    lines += [f"{'certificate':<14} {one}" for one in document["certificates"]]
+    lines += ["", "decided (`policy explain` says why)"]
+    lines += [
+        f"  {e['element']:<20} {e['decision']:<16} not before {(e['not_before'] or '–')[:10]}"
+        for e in document["elements"]
+    ]
     lines += ["", "parts"]
     lines += [
         f"  {p['compartment']:<9} {size(p['bytes']):>9}  {p['sha256'][:16]}  {p['name']}"

@@ -16,7 +16,7 @@ from functools import lru_cache
 from policies.model import Pack
 from vault.errors import NotFound, UsageError
 from vault.model import Json, State
-from vault.operations import facts
+from vault.operations import evidence, facts
 from vault.operations.actors import permit_any
 from vault.operations.explain import tombstones_too
 from vault.operations.processing import binding
@@ -257,16 +257,16 @@ def _accesses(
     room: Room, asked: Asked, wanted: Callable[[SessionRow], bool]
 ) -> dict[str, int | None]:
     """How often sessions were opened and exported; None where the ledger tells of none at all."""
+    evidence.publish(room)
     found: dict[str, int | None] = dict.fromkeys(_ACCESSES)
     for line in room.ledger.entries():
         entry = json.loads(line)
-        if entry.get("type") not in found:
-            continue
-        count = found[entry["type"]] or 0
-        named = _session(room, entry.get("session"))
-        counts = named is not None and wanted(named)
-        at = datetime.fromisoformat(entry["at"])
-        found[entry["type"]] = count + (counts and asked.within(at))
+        if entry.get("type") in found:
+            within = asked.within(datetime.fromisoformat(entry["at"]))
+            named = entry.get("sessions") or [entry.get("session")]
+            rows = (_session(room, one) for one in named if within)
+            count = sum(row is not None and wanted(row) for row in rows)
+            found[entry["type"]] = (found[entry["type"]] or 0) + count
     return found
 
 
