@@ -23,7 +23,17 @@ from tests.integration.mortal import dies
 from vault.errors import BackendError, NotFound, Refused, UsageError
 from vault.ledger import certificate
 from vault.model import Compartment, State, new_id
-from vault.operations import disposal, elements, evidence, fetch, fixity, retrieve, upkeep
+from vault.operations import (
+    disposal,
+    elements,
+    evidence,
+    fetch,
+    fixity,
+    jobs,
+    remarks,
+    retrieve,
+    upkeep,
+)
 from vault.operations.admission import Terms
 from vault.operations.deposit import deposit
 from vault.operations.disposal import Cause
@@ -296,3 +306,23 @@ def test_who_opens_and_who_takes_away_is_told(home: Home, tmp_path: Path) -> Non
         assert "call back" not in json.dumps(told(room))
         assert opened["reason"] == evidence.commitment(room, "a call back")
         assert (exported["sessions"], exported["format"]) == ([session_id], "json")
+
+
+def test_nothing_is_written_into_a_session_that_is_gone(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = deposited(home, tmp_path)
+    with home.room() as room:
+        with room.catalogue.transaction() as tx:
+            (job, *_) = tx.jobs(session_id)
+            tx.end_job(job.id, error="too much for it")
+        found = retrieve.session(room, session_id)
+        disposal.dispose(room, session_id, Cause("plan", "p"))
+        with pytest.raises(NotFound):
+            remarks.set_title(room, session_id, "Late")
+        monkeypatch.setattr(retrieve, "session", lambda *_: found)  # who had looked before
+        with pytest.raises(NotFound):
+            remarks.set_title(room, session_id, "Late")
+        assert jobs.retry(room, None) == []
+        with room.catalogue.transaction() as tx:
+            assert tx.session(session_id).state is State.ERASED

@@ -165,22 +165,26 @@ def run_one(room: Room, job_id: str, stop: threading.Event | None = None) -> Job
 def retry(room: Room, session_id: str | None) -> list[JobRow]:
     """Open the failed jobs of a session, or of all, to be tried as if for the first time.
 
-    They are as they were when they had failed. Raises `NotFound` for an unknown session.
+    They are as they were when they had failed. Where something was disposed of, nothing is made
+    anew. Raises `NotFound` for an unknown session.
     """
     permit(room, "jobs")
     opened: list[JobRow] = []
+    seen: str | None = None
     while True:
-        after = opened[-1].id if opened else None
         with room.catalogue.transaction() as tx:
             if session_id is None:
-                some = tx.failed_jobs(limit=_PAGE, after=after)
+                some = tx.failed_jobs(limit=_PAGE, after=seen)
             else:
                 tx.session(session_id)
                 some = [job for job in tx.jobs(session_id) if job.state == "failed"]
-            tx.reopen_jobs([job.id for job in some])
-            for one in {job.session_id for job in some}:
-                tx.set_state(one, State.SEALED)
-        opened += some
+            again = [job for job in some if not tx.disposals(session_id=job.session_id)]
+            tx.reopen_jobs([job.id for job in again])
+            for one in {job.session_id for job in again}:
+                if tx.session(one).state is State.READY:
+                    tx.set_state(one, State.SEALED)
+        seen = some[-1].id if some else None
+        opened += again
         if len(some) < _PAGE or session_id is not None:
             return opened
 

@@ -150,6 +150,8 @@ def _change(room: Room, session_id: str, change: Callable[[Metadata], Metadata])
     key = room.keys.data_key(session, Compartment.METADATA)
     with room.catalogue.transaction() as tx:
         row = tx.session_locked(session_id)
+        if not row.metadata:
+            raise NotFound("This session was destroyed a moment ago.")
         metadata = change(describe.metadata_of(key, row))
         tx.set_metadata(session_id, describe.seal_metadata(key, metadata))
         tx.set_lookups(session_id, "tag", [room.keys.lookup("tag", t) for t in metadata.tags])
