@@ -147,8 +147,7 @@ class ActorRow:
 class SessionFilter:
     """Which sessions to list; every given condition must hold.
 
-    All of `lookups` and, where there are any, one of `any_of`. `since` is inclusive, `until`
-    exclusive.
+    All of `lookups`, and none of `none_of`. `since` is inclusive, `until` exclusive.
     """
 
     lookups: Sequence[tuple[str, bytes]] = ()
@@ -159,7 +158,7 @@ class SessionFilter:
     since: datetime | None = None
     until: datetime | None = None
     deposited_by: str | None = None
-    any_of: Sequence[tuple[str, bytes]] = ()
+    none_of: Sequence[tuple[str, bytes]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,14 +190,14 @@ class TestMembers:
 
 
 class TestScope:
-    def test_sessions_of_any_look_up_are_found_once_without_anything_sealed(
+    def test_sessions_of_a_look_up_are_found_page_by_page_without_anything_sealed(
         self, catalogue: Catalogue
     ) -> None:
         anne, red = ("subject", b"a" * 32), ("tag", b"r" * 32)
         both = a_deposit(lookups=[anne, red])
         late = a_deposit(lookups=[red], started_at=NOON + HOUR, class_name="long", content_bytes=7)
         stored(catalogue, both, late, a_deposit())
-        where = SessionFilter(any_of=[anne, red])
+        where = SessionFilter(lookups=[red])
         with catalogue.transaction() as tx:
             found = tx.outlines(TENANT, where, limit=10)
             ids = sorted([late.session.id, both.session.id], reverse=True)
@@ -207,6 +207,11 @@ class TestScope:
             (first,) = tx.outlines(TENANT, where, limit=1)
             (second,) = tx.outlines(TENANT, where, limit=1, after=first.id)
             assert [first, second] == list(found)
+            assert tx.outlines(TENANT, replace(where, lookups=[red, anne]), limit=9) == [
+                Outline(both.session.id, "short", 1000)
+            ]
+            beside = replace(where, none_of=[anne])
+            assert [o.id for o in tx.outlines(TENANT, beside, limit=9)] == [late.session.id]
             bounded = replace(where, since=NOON + HOUR)
             assert [o.id for o in tx.outlines(TENANT, bounded, limit=9)] == [late.session.id]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, Table, exists, func, select, update
 
 from vault.catalogue.rows import Rows, found, values
 from vault.catalogue.tables import (
@@ -98,11 +99,18 @@ class Sessions(Rows):
     def outlines(
         self, tenant: str, where: SessionFilter, *, limit: int, after: str | None = None
     ) -> Sequence[Outline]:
+        """The sessions of a look-up lie side by side: however many, a page of them is read."""
         page = select(sessions.c.id, sessions.c.class_name, sessions.c.content_bytes)
+        at = sessions.c.id
+        if where.lookups:
+            (kind, hashed), *others = where.lookups
+            same = (lookups.c.kind == kind) & (lookups.c.hash == hashed)
+            page = page.join(lookups, lookups.c.session_id == sessions.c.id).where(same)
+            at, where = lookups.c.session_id, replace(where, lookups=others)
         page = page.where(*_conditions(tenant, where))
         if after is not None:
-            page = page.where(sessions.c.id < after)
-        return self._select_all(Outline, page.order_by(sessions.c.id.desc()).limit(limit))
+            page = page.where(at < after)
+        return self._select_all(Outline, page.order_by(at.desc()).limit(limit))
 
     def count_sessions(self, tenant: str, where: SessionFilter) -> int:
         counted = select(func.count()).select_from(sessions).where(*_conditions(tenant, where))
@@ -199,7 +207,8 @@ def _conditions(tenant: str, where: SessionFilter) -> list[ColumnElement[bool]]:
     for kind, hashed in where.lookups:
         same = (lookups.c.kind == kind) & (lookups.c.hash == hashed)
         conditions.append(sessions.c.id.in_(select(lookups.c.session_id).where(same)))
-    if where.any_of:
-        these = [(lookups.c.kind == kind) & (lookups.c.hash == h) for kind, h in where.any_of]
-        conditions.append(sessions.c.id.in_(select(lookups.c.session_id).where(or_(*these))))
+    other = lookups.alias()
+    for kind, hashed in where.none_of:
+        same = (other.c.kind == kind) & (other.c.hash == hashed)
+        conditions.append(~exists().where(same, other.c.session_id == sessions.c.id))
     return conditions

@@ -6,8 +6,8 @@ import unicodedata
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from vault.errors import NotFound, UsageError
@@ -102,15 +102,16 @@ def preview(room: Room, scope: Scope, *, progress: Progress = silent) -> Preview
     permit(room, "holds")
     reach, seen = Reach(room, scope), Preview()
     reach.search(progress)
-    for tx, page in reach.pages(room.catalogue.transaction):
+    for page in reach.pages(room.catalogue.transaction):
         ids = [one.id for one in page]
         seen.sessions += len(page)
         seen.bytes += sum(one.content_bytes for one in page)
         seen.per_class.update(one.class_name for one in page)
-        gone = tx.disposals_among(ids)
+        with room.catalogue.transaction() as tx:
+            gone = tx.disposals_among(ids)
+            seen.open_requests.update(tx.asked_among(ids))
         seen.unpreservable += [(row.session_id, row.id) for row in gone]
         seen.in_flight += [(row.session_id, row.id) for row in gone if row.state != "certified"]
-        seen.open_requests.update(tx.asked_among(ids))
         progress("counted", seen.sessions, None)
     with room.catalogue.transaction() as tx:
         ended = [row.id for row in tx.requests(room.tenant) if row.state in ENDED]
@@ -135,66 +136,71 @@ class Reach:
         self._recent: set[str] = set()
         self._floor = ""
         self.lookups = scope.lookups(room)
-        self._where = (
-            SessionFilter(any_of=self.lookups, since=scope.since, until=scope.until)
-            if scope.filters
-            else None
-        )
+        began = SessionFilter(since=scope.since, until=scope.until)
+        #: Filters of which no session meets two.
+        self._wheres = [
+            replace(began, lookups=[one], none_of=self.lookups[:number])
+            for number, one in enumerate(self.lookups)
+        ]
+        if scope.filters and not self.lookups:
+            self._wheres = [began]
 
     def search(self, progress: Progress) -> None:
         """Open what was not opened yet and keep what has the words; nothing where none are given.
 
         May be called again: then only what was deposited meanwhile is opened.
         """
-        if self._where is None or self._query is None:
+        if self._query is None:
             return
         before, self._floor = self._floor, self._floor or _a_day_ago()
-        with self._room.catalogue.transaction() as tx:
-            total = tx.count_sessions(self._room.tenant, self._where)
-        for done, row in enumerate(retrieve.sessions(self._room, self._where)):
-            if row.id < before:
-                return
-            if row.id not in self._recent:
-                texts = filter(None, _texts(self._room, row))
-                self._found += [row.id] if any(self._query in _plain(t) for t in texts) else []
-            if row.id >= self._floor:
-                self._recent.add(row.id)
-            progress("searched", done + 1, total)
+        done = 0
+        for page in self._candidates(self._room.catalogue.transaction, before):
+            for one in page:
+                if one.id not in self._recent and self._says(one.id):
+                    self._found.append(one.id)
+                if one.id >= self._floor:
+                    self._recent.add(one.id)
+                done += 1
+                progress("searched", done, None)
 
     def complete(self, tx: Transaction) -> bool:
         """Whether everything that is in the archive now was searched, if anything has to be."""
-        if self._where is None or self._query is None:
+        if self._query is None:
             return True
-        after: str | None = None
-        while True:
-            page = tx.outlines(self._room.tenant, self._where, limit=PAGE, after=after)
-            new = [one.id for one in page if one.id >= self._floor]
-            if not self._recent.issuperset(new):
-                return False
-            if len(new) < PAGE:
-                return True
-            after = new[-1]
+        pages = self._candidates(lambda: nullcontext(tx), self._floor)
+        return all(self._recent.issuperset(one.id for one in page) for page in pages)
 
-    def pages(self, begin: Begin) -> Iterator[tuple[Transaction, Sequence[Outline]]]:
-        """The sessions, each once, with the transaction in which they were seen.
+    def pages(self, begin: Begin) -> Iterator[Sequence[Outline]]:
+        """The sessions, each once. `begin` gives the transaction for each page.
 
-        `begin` gives that transaction, for each page anew. Raises `NotFound` for a session that
-        was named and is not there.
+        Raises `NotFound` for a session that was named and is not there.
         """
         listed = list(dict.fromkeys([*self._named, *self._found]))
         for start in range(0, len(listed), PAGE):
             with begin() as tx:
-                yield tx, [_outline(tx.session(one)) for one in listed[start : start + PAGE]]
-        if self._where is None or self._query is not None:
-            return
-        named, after = set(self._named), None
-        while True:
-            with begin() as tx:
-                page = tx.outlines(self._room.tenant, self._where, limit=PAGE, after=after)
-                yield tx, [one for one in page if one.id not in named]
-            if len(page) < PAGE:
-                return
-            after = page[-1].id
+                page = [_outline(tx.session(one)) for one in listed[start : start + PAGE]]
+            yield page
+        if self._query is None:
+            named = set(self._named)
+            for found in self._candidates(begin, ""):
+                yield [one for one in found if one.id not in named]
+
+    def _candidates(self, begin: Begin, floor: str) -> Iterator[Sequence[Outline]]:
+        """Whatever the dates, subjects, agents and tags let through, with ids from `floor` on."""
+        for where in self._wheres:
+            after: str | None = None
+            while after is None or after >= floor:
+                with begin() as tx:
+                    page = tx.outlines(self._room.tenant, where, limit=PAGE, after=after)
+                yield [one for one in page if one.id >= floor]
+                if len(page) < PAGE:
+                    break
+                after = page[-1].id
+
+    def _says(self, session_id: str) -> bool:
+        """Whether the words of the query are in the title or in a turn."""
+        texts = _texts(self._room, retrieve.session(self._room, session_id))
+        return any((self._query or "") in _plain(text) for text in texts if text)
 
 
 def _texts(room: Room, row: SessionRow) -> list[str | None]:

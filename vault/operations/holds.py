@@ -134,7 +134,7 @@ def _protect(
     """
     gone: list[tuple[str, str]] = []
     count = 0
-    for _, page in reach.pages(lambda: nullcontext(tx)):
+    for page in reach.pages(lambda: nullcontext(tx)):
         ids = [one.id for one in page]
         tx.add_members(hold_id, ids)
         gone += [(row.session_id, row.id) for row in tx.disposals_among(ids)]
