@@ -14,7 +14,17 @@ from tests.benchmarks.depositing import clean_environment
 
 #: Each a module beside this one with a function `rows`, quick ones first.
 NAMES = (
-    *("starting", "parsing", "sealing", "ranges", "evidence", "transcoding", "seeking", "disk"),
+    *(
+        "starting",
+        "parsing",
+        "sealing",
+        "ranges",
+        "evidence",
+        "disposing",
+        "transcoding",
+        "seeking",
+        "disk",
+    ),
     "objects",
 )
 

@@ -26,7 +26,7 @@ def rows() -> Iterator[Row]:
     with inputs.scratch() as folder:
         ledger = EvidenceLedger(folder / "ledger", KEY.verifier_key, lambda: KEY)
         ledger.create()
-        with contextlib.closing(_table(folder / "plain.db")) as plain:
+        with contextlib.closing(durable_table(folder / "plain.db")) as plain:
             for size, calls in BATCHES.items():
                 yield _appending(ledger, plain, size, calls)
         speed = Spread.of([ledger.size() / seconds(ledger.verify) for _ in range(ROUNDS)])
@@ -63,7 +63,8 @@ def _entry() -> Entry:
     return Entry("opened", f"opened:{next(_numbers)}", {"at": "2026-03-10T12:00:00+00:00", **ids})
 
 
-def _table(path: Path) -> sqlite3.Connection:
+def durable_table(path: Path) -> sqlite3.Connection:
+    """A table whose commits are on the disk when they return, as those of the ledger are."""
     database = sqlite3.connect(path, isolation_level=None)
     for statement in (
         "PRAGMA journal_mode = WAL",

@@ -250,6 +250,19 @@ class TestVersions:
         with pytest.raises(NotFound):
             shelf.store.stat("marked")
 
+    def test_the_versions_of_one_key_are_its_own_alone(self, shelf: Shelf) -> None:
+        puts = [shelf.store.put("one/key", [bytes([n])]) for n in range(3)]
+        shelf.store.put("one/key-and-more", [b"other"])
+        shelf.store.put("one/ke", [b"other"])
+        found = shelf.store.versions_of("one/key")
+        assert {(s.key, s.version) for s in found} == {(p.key, p.version) for p in puts}
+        assert shelf.store.versions_of("one/nothing") == []
+        for put in puts:
+            shelf.store.delete(put.key, put.version)
+        assert shelf.store.versions_of("one/key") == []
+        with pytest.raises(ValueError, match="key"):
+            shelf.store.versions_of("../one")
+
     def test_more_than_a_page_is_listed(self, shelf: Shelf) -> None:
         with ThreadPoolExecutor(16) as pool:
             list(pool.map(lambda n: shelf.store.put(f"p/{n % 600}", [b"x"]), range(1100)))

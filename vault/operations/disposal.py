@@ -234,12 +234,10 @@ def _finish(room: Room, row: DisposalRow) -> Disposed:
 
 def _delete(room: Room, store_key: str) -> None:
     """Every version of an object; what is gone already is gone."""
-    for stored in list(room.store.versions(store_key)):
-        if stored.key == store_key:
-            room.store.delete(stored.key, stored.version)
-    for stored in room.store.versions(store_key):
-        if stored.key == store_key:
-            raise Refused("The store still has a version of an object that was deleted.")
+    for stored in room.store.versions_of(store_key):
+        room.store.delete(stored.key, stored.version)
+    if room.store.versions_of(store_key):
+        raise Refused("The store still has a version of an object that was deleted.")
 
 
 def _certify(

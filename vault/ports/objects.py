@@ -81,6 +81,10 @@ class ObjectStore(Protocol):
         """Every version under `prefix`, but no delete markers; streaming, in no promised order."""
         ...
 
+    def versions_of(self, key: str) -> Sequence[Stored]:
+        """Every version of that one key; none is no error. Costs no more for what else is there."""
+        ...
+
     def delete(self, key: str, version: str) -> None:
         """Remove that version for good. Idempotent: a missing version is no error.
 

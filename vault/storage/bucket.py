@@ -143,6 +143,9 @@ class BucketStore:
     def versions(self, prefix: str = "") -> Iterator[Stored]:
         return self._listed(self._prefix + checked_prefix(prefix))
 
+    def versions_of(self, key: str) -> Sequence[Stored]:
+        return [one for one in self.versions(checked_key(key)) if one.key == key]
+
     def _listed(self, prefix: str) -> Iterator[Stored]:
         begins = START
         while True:

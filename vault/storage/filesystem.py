@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from urllib.parse import SplitResult, unquote
 
@@ -151,25 +152,29 @@ class FileStore:
 
     def stat(self, key: str, version: str | None = None) -> Stored:
         with disk.translated():
-            chosen = version or max(self._versions_of(key), default=None)
-            if chosen is None:
+            if version is not None:
+                return _stored(key, version, self._path(key, version).stat())
+            newest = max(self.versions_of(key), key=attrgetter("version"), default=None)
+            if newest is None:
                 raise FileNotFoundError
-            return _stored(key, chosen, self._path(key, chosen).stat())
-
-    def _versions_of(self, key: str) -> Iterator[str]:
-        for found, version, _ in self._shard(self._path(key, FIRST_VERSION).parent):
-            if found == key:
-                yield version
+            return newest
 
     def versions(self, prefix: str = "") -> Iterator[Stored]:
         return self._listed(checked_prefix(prefix))
 
+    def versions_of(self, key: str) -> Sequence[Stored]:
+        shard = self._path(checked_key(key), FIRST_VERSION).parent
+        return [one for one in self._within(shard, key) if one.key == key]
+
     def _listed(self, prefix: str) -> Iterator[Stored]:
         for shard in SHARDS:
-            for key, version, entry in self._shard(self._objects / shard):
-                if key.startswith(prefix):
-                    with suppress(FileNotFoundError):  # removed since it was listed
-                        yield _stored(key, version, entry.stat())
+            yield from self._within(self._objects / shard, prefix)
+
+    def _within(self, shard: Path, prefix: str) -> Iterator[Stored]:
+        for key, version, entry in self._shard(shard):
+            if key.startswith(prefix):
+                with suppress(FileNotFoundError):  # removed since it was listed
+                    yield _stored(key, version, entry.stat())
 
     def _shard(self, folder: Path) -> Iterator[tuple[str, str, os.DirEntry[str]]]:
         """The objects in one folder, as (key, version, file)."""
