@@ -17,12 +17,14 @@ from vault.ledger.note import SigningKey
 from vault.model import new_id
 from vault.operations import actors
 from vault.operations.attempt import Handler
+from vault.operations.erasure import Watch
 from vault.operations.keys import Keys
 from vault.operations.policy import Policies
 from vault.operations.room import Room
 from vault.ports import Catalogue, Clock, KeyManagement, Ledger, ObjectStore, Queue
 from vault.settings import HOME_FILE, Settings, read_home
 from vault.storage import disk, open_store
+from vault.storage.erasure import ErasureFile
 from vault.storage.evidence import EvidenceLedger
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ TENANT = "default"
 _HOME_VERSION = 1
 _SIGNING_KEY = Path("ledger", "signing-key.sealed")
 _PUBLIC_KEY = Path("ledger", "public-key")
+_ERASURE_RECORD = Path("erasure", "record")
+_CATALOGUE_FILE = "catalogue.db"
+_PATIENCE_SECONDS = 30.0
 _KEY_NAME = "strongroom/"
 
 
@@ -110,7 +115,8 @@ def open_room(settings: Settings, actor: str | None = "owner") -> Iterator[Room]
         raise BackendError(f"{settings.folder / HOME_FILE} is damaged: it names no archive.")
     clock = _clock(settings, test_clock=bool(document.get("test_clock")))
     catalogue, kms = _catalogue(settings), _kms(settings)
-    keys = Keys(catalogue, kms, clock, TENANT)
+    erasure = ErasureFile(settings.folder / _ERASURE_RECORD)
+    keys = Keys(catalogue, kms, clock, TENANT, Watch(catalogue, erasure).expect_current)
     ledger = _ledger(settings.folder, keys)
     try:
         yield Room(
@@ -129,6 +135,7 @@ def open_room(settings: Settings, actor: str | None = "owner") -> Iterator[Room]
             consent_required=settings.consent == "required",
             ledger=ledger,
             policies=Policies(catalogue, keys),
+            erasure=erasure,
             test_clock=bool(document.get("test_clock")),
         )
     finally:
@@ -182,6 +189,24 @@ def upgrade(settings: Settings) -> None:
         catalogue.migrate()
         clock = _clock(settings, test_clock=bool(document.get("test_clock")))
         _ledger(settings.folder, Keys(catalogue, kms, clock, TENANT)).create()
+    finally:
+        catalogue.close()
+
+
+def put_back(settings: Settings, folder: Path) -> None:
+    """The catalogue is the one that lies in `folder`, a back-up of this home, up to date.
+
+    Everything else stays as it is. Raises `Refused` where the back-up is of another archive.
+    """
+    document = read_home(settings.folder)
+    copied = folder / HOME_FILE
+    if not copied.is_file() or read_home(folder).get("archive_id") != document.get("archive_id"):
+        raise Refused(f"{folder} is no back-up of this archive: its {HOME_FILE} has to say so.")
+    catalogue = _catalogue(settings)
+    try:
+        with catalogue.exclusive(timeout_seconds=_PATIENCE_SECONDS):
+            catalogue.put_back(folder / _CATALOGUE_FILE)
+            catalogue.migrate()
     finally:
         catalogue.close()
 

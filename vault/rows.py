@@ -294,3 +294,15 @@ class EvidenceRow:
     type: str
     once: str
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ActRow:
+    """Something that no older catalogue may undo; `number` counts from 1 in order of the commits.
+
+    `kind` is disposal or hold, `of` the id of that row.
+    """
+
+    number: int
+    kind: str
+    of: str

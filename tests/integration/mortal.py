@@ -77,8 +77,11 @@ def mortal(room: Room, death: Death) -> Room:
     kms: Any = Mortal(room.kms, death)
     store: Any = Mortal(room.store, death)
     ledger: Any = Mortal(room.ledger, death)
-    keys = Keys(catalogue, kms, room.clock, room.tenant)
-    return replace(room, catalogue=catalogue, kms=kms, store=store, keys=keys, ledger=ledger)
+    erasure: Any = Mortal(room.erasure, death)
+    keys = Keys(catalogue, kms, room.clock, room.tenant, room.keys.expect_current)
+    return replace(
+        room, catalogue=catalogue, kms=kms, store=store, keys=keys, ledger=ledger, erasure=erasure
+    )
 
 
 def dies(home: Home, n: int, act: Callable[[Room], object]) -> bool:

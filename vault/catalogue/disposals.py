@@ -32,6 +32,10 @@ class Disposals(Rows):
     def add_disposal(self, row: DisposalRow) -> None:
         self._run(disposals.insert(), values(row))
 
+    def disposal(self, disposal_id: str) -> DisposalRow:
+        this = select(disposals).where(disposals.c.id == disposal_id)
+        return found(self._select_one(DisposalRow, this), "disposal")
+
     def set_disposal(self, disposal_id: str, state: str) -> None:
         this = update(disposals).where(disposals.c.id == disposal_id)
         self._change(this.values(state=state), "disposal")

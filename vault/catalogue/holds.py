@@ -35,6 +35,10 @@ class Holds(Rows):
         this = select(holds).where(holds.c.id == hold_id).with_for_update()
         return found(self._select_one(HoldRow, this), "hold")
 
+    def scopes(self, hold_id: str) -> Sequence[ScopeRow]:
+        these = select(hold_scopes).where(hold_scopes.c.hold_id == hold_id)
+        return self._select_all(ScopeRow, these.order_by(hold_scopes.c.kind, hold_scopes.c.hash))
+
     def holds(self, tenant: str) -> Sequence[HoldRow]:
         these = select(holds).where(holds.c.tenant == tenant)
         return self._select_all(HoldRow, these.order_by(holds.c.id))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -62,6 +63,12 @@ class PostgresCatalogue(SqlCatalogue):
             ) from error
         shown = address.set(drivername="postgresql").render_as_string(hide_password=True)
         super().__init__(shown, engine, _AdvisoryLock(unpooled), judge)
+
+    def put_back(self, copy: Path) -> None:  # noqa: ARG002  the port's
+        raise Refused(
+            "PostgreSQL brings its dump back itself: run pg_restore, then `strongroom restore` "
+            "without a folder."
+        )
 
     def _prepare(self) -> None:
         """The database is the operator's to make."""

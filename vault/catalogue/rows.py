@@ -31,6 +31,7 @@ from vault.catalogue.tables import SAID_ONCE
 from vault.errors import NotFound
 from vault.rows import (
     ActorRow,
+    ActRow,
     AppliedRow,
     ConsentRow,
     DisposalRow,
@@ -68,6 +69,7 @@ Row: TypeAlias = (
     | PlanRow
     | DisposalRow
     | EvidenceRow
+    | ActRow
 )
 _FIELDS: dict[type, tuple[Sequence[str], attrgetter[tuple[object, ...]]]] = {
     kind: (names, attrgetter(*names))

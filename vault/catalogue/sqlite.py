@@ -78,6 +78,22 @@ class SqliteCatalogue(SqlCatalogue):
             except OSError as error:
                 raise BackendError(f"The catalogue cannot be made: {error.strerror}.") from error
 
+    def put_back(self, copy: Path) -> None:
+        """One transaction on the file that is there: no moment without a catalogue.
+
+        Source: https://www.sqlite.org/backup.html.
+        """
+        with closing(_opened_copy(copy)) as source:
+            self._prepare()
+            self.close()  # our own connections would be in the way
+            try:
+                with closing(self._connect()) as here:
+                    source.backup(here)
+                    here.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.Error as error:
+                raise judge(error) from error
+        self._is_current = False
+
     def _alone_with_the_schema(self, connection: Connection) -> None:
         """BEGIN IMMEDIATE has seen to it."""
 
@@ -107,6 +123,25 @@ class SqliteCatalogue(SqlCatalogue):
         if said != ("ok",):
             raise BackendError(_DAMAGED)
         return "every page"
+
+
+def _opened_copy(copy: Path) -> sqlite3.Connection:
+    """A copy of a catalogue, read from end to end once. Raises `BadInput` where it is none."""
+    live = copy.with_name(copy.name + "-wal").exists()
+    how = "mode=ro" if live else "immutable=1"  # so that it may lie where nothing can be written
+    connection = None
+    try:
+        connection = sqlite3.connect(f"file:{quote(str(copy))}?{how}", uri=True)
+        (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        schema.require_known(revision)
+        if connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",):
+            return connection
+    except (sqlite3.Error, TypeError) as error:
+        if connection is not None:
+            connection.close()
+        raise BadInput("The copy of the catalogue cannot be read, or is none.") from error
+    connection.close()
+    raise BadInput("The copy of the catalogue is damaged.")
 
 
 class _LockFile:

@@ -335,6 +335,15 @@ evidence = Table(
     _sealed("body"),
 )
 
+#: What was destroyed and held, in the order of the commits: how a catalogue is known to be older.
+acts = Table(
+    "acts",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    _clear("kind"),
+    _clear("of"),
+)
+
 #: What makes a row new. A second one is left out rather than refused.
 SAID_ONCE = {
     sessions: ("tenant", "fingerprint"),

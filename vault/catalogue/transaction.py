@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vault.catalogue.acts import Acts
 from vault.catalogue.disposals import Disposals
 from vault.catalogue.due import Due
 from vault.catalogue.holds import Holds
@@ -22,5 +23,6 @@ class SqlTransaction(
     Requests,
     Disposals,
     Evidence,
+    Acts,
 ):
     """The Transaction port in SQL that SQLite and PostgreSQL both speak."""

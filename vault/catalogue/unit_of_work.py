@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
 
 from sqlalchemy import Connection, Engine, select, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -113,6 +114,9 @@ class SqlCatalogue(ABC):
             with self._connection() as connection, translated(self._judge):
                 schema.require(schema.installed(connection))
             self._is_current = True
+
+    @abstractmethod
+    def put_back(self, copy: Path) -> None: ...
 
     @abstractmethod
     def _prepare(self) -> None:

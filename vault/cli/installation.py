@@ -1,4 +1,4 @@
-"""Verbs on the installation: init, upgrade, doctor, up, demo."""
+"""Verbs on the installation: init, upgrade, restore, doctor, up, demo."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vault.cli.desk import Desk
 
 def register(app: typer.Typer) -> None:
     """Add these verbs."""
-    for verb in (init, upgrade, doctor, up, demo):
+    for verb in (init, upgrade, restore, doctor, up, demo):
         app.command(verb.__name__)(verb)
 
 
@@ -47,6 +47,45 @@ def upgrade(context: typer.Context) -> None:
     desk: Desk = context.obj
     bootstrap.upgrade(desk.settings())
     desk.answer({"upgraded": True}, ["the catalogue is up to date"])
+
+
+def restore(
+    context: typer.Context,
+    folder: Annotated[
+        str | None,
+        typer.Argument(metavar="[DIR]", help="A back-up: catalogue.db and home.json."),
+    ] = None,
+) -> None:
+    """Put a catalogue back, and destroy and hold again what it knows nothing of."""
+    from pathlib import Path
+
+    from vault import bootstrap
+    from vault.errors import BackendError
+    from vault.operations import restoring
+
+    desk: Desk = context.obj
+    if folder is not None:
+        try:
+            with desk.room() as room:
+                restoring.prepare(room)
+        except BackendError as lost:
+            desk.say(f"the catalogue in place is given up: {lost}")
+        bootstrap.put_back(desk.settings(), Path(folder))
+    with desk.room() as room, desk.progress() as progress:
+        done = restoring.replay(room, back_up=folder is not None, progress=progress)
+    document = {
+        "restored": folder is not None,
+        "replayed": done.disposals,
+        "holds": done.holds,
+        "absent": done.absent,
+        "unfinished": list(done.unfinished),
+    }
+    lines = [] if folder is None else [f"the catalogue is the one of {folder}"]
+    lines.append(f"{done.disposals} disposals and {done.holds} changes of holds were done again")
+    if done.absent:
+        lines.append(f"{done.absent} times a session was meant that came after the back-up")
+    lines += [f"in the store: {why}" for why in done.unfinished]
+    desk.answer(document, lines)
 
 
 def doctor(

@@ -26,6 +26,7 @@ def serve(desk: Desk, concurrency: int) -> int:
     # Worker processes open the archive themselves and have to find the same home.
     os.environ["STRONGROOM_HOME"] = str(desk.settings().folder)
     with desk.room() as room:
+        room.keys.expect_current()
         if room.queue is not None:
             # Celery forks, which a thread of ours does not survive: a cron line with
             # `strongroom schedule run` keeps time there.

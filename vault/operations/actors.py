@@ -17,7 +17,8 @@ OWNER = "owner"
 _OFFICE = frozenset({"read", "schedules", "evidence", "fixity", "holds", "sweep", "policy"})
 #: The roles, and what each may do. `read-own` reads what the same actor deposited.
 ROLES: dict[str, frozenset[str]] = {
-    "owner": _OFFICE | {"deposit", "actors", "keys", "jobs", "repair", "requests", "consent"},
+    "owner": _OFFICE
+    | {"deposit", "actors", "keys", "jobs", "repair", "restore", "requests", "consent"},
     "agent": frozenset({"deposit", "read-own"}),
     "officer": _OFFICE,
     "dpo": _OFFICE | {"requests", "consent"},

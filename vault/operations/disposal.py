@@ -21,13 +21,13 @@ from policies.model import ENDINGS, Decision, Element, Pack
 from vault.errors import NotFound, Refused
 from vault.ledger.destruction import Act, Destruction, Medium
 from vault.model import Compartment, Json, State, new_id
-from vault.operations import elements, evidence, hold_store
+from vault.operations import elements, erasure, evidence, hold_store
 from vault.operations.elements import Carried
 from vault.operations.facts import due_at, facts
 from vault.operations.retrieve import Opened
 from vault.operations.room import Room
 from vault.ports import Entry, Transaction
-from vault.rows import DisposalRow, SessionRow
+from vault.rows import DisposalRow, ObjectRow, SessionRow
 
 _PAGE = 100
 _METHOD = "destruction of the wrapped data key"
@@ -98,10 +98,11 @@ def dispose(room: Room, session_id: str, cause: Cause) -> Disposed:
 
     Raises `NotFound` for an unknown session, `BackendError` where the ledger cannot be told.
     """
+    room.keys.expect_current()
     with room.catalogue.transaction() as tx:
         session = tx.session(session_id)
         before = [d for d in tx.disposals(session_id=session_id) if d.cause == cause.id]
-    done = [_finish(room, row) for row in before]
+    done = [finish(room, row) for row in before]
     if session.state is State.ERASED:
         return _together(session_id, done)
     lies, packs = carried(room, session), room.policies.active()
@@ -112,7 +113,7 @@ def dispose(room: Room, session_id: str, cause: Cause) -> Disposed:
     _intend(room, session_id, cause, judged)
     row, judged = _destroy(room, session_id, cause, lies, packs)
     if row is not None:
-        done.append(_finish(room, row))
+        done.append(finish(room, row))
     return replace(_together(session_id, done), kept=judged.kept())
 
 
@@ -120,7 +121,7 @@ def resume(room: Room) -> list[Disposed]:
     """Go on with every disposal that was cut off after its keys were destroyed."""
     with room.catalogue.transaction() as tx:
         rows = tx.open_disposals(room.tenant, limit=_PAGE)
-    return [_finish(room, row) for row in rows]
+    return [finish(room, row) for row in rows]
 
 
 def _intend(room: Room, session_id: str, cause: Cause, judged: Judged) -> None:
@@ -150,15 +151,7 @@ def _destroy(
             "compartments": sorted(ending),
             "reasons": _reasons(judged),
             "by": room.actor.id,
-            "objects": [
-                {
-                    "key": o.store_key,
-                    "version": o.version,
-                    "bytes": o.size_bytes,
-                    "sha256": o.sha256.hex(),
-                }
-                for o in objects
-            ],
+            "objects": [named(o) for o in objects],
         }
         row = DisposalRow(
             id=new_id(),
@@ -173,34 +166,46 @@ def _destroy(
         tx.add_disposal(row)
         tx.destroy_records(session_id, judged.compartments)
         tx.forget_objects(session_id, [o.id for o in objects])
-        _tidy(tx, session, judged, ending)
+        erased = judged.left <= ending
+        tidy(tx, session_id, ending, erased=erased, due_at=_next(judged))
+        tx.add_act("disposal", row.id)
     return row, judged
 
 
-def _tidy(
-    tx: Transaction, session: SessionRow, judged: Judged, ending: Collection[Compartment]
+def tidy(
+    tx: Transaction,
+    session_id: str,
+    ending: Collection[Compartment],
+    *,
+    erased: bool,
+    due_at: datetime | None,
 ) -> None:
     """What nobody can open any more is emptied, and no job works on it."""
     tx.forget_session(
-        session.id,
+        session_id,
         metadata=Compartment.METADATA in ending,
         timeline=Compartment.TIMELINE in ending,
     )
-    for job in tx.jobs(session.id):
+    for job in tx.jobs(session_id):
         tx.end_job(job.id, error=None)
-    erased = judged.left <= frozenset(ending)
     if erased:
-        tx.set_state(session.id, State.ERASED)
+        tx.set_state(session_id, State.ERASED)
+    tx.set_terms(session_id, due_at=None if erased else due_at)
+
+
+def _next(judged: Judged) -> datetime | None:
+    """When what stays of a session may be due."""
     waiting = [
         d.changes_at
         for d in judged.decisions
         if d.element not in judged.gone and d.changes_at is not None
     ]
-    tx.set_terms(session.id, due_at=None if erased else min(waiting, default=None))
+    return min(waiting, default=None)
 
 
-def _finish(room: Room, row: DisposalRow) -> Disposed:
+def finish(room: Room, row: DisposalRow) -> Disposed:
     """Everything after the point of no return, from wherever it was cut off."""
+    erasure.keep(room)  # nobody hears of it before the record has it
     document = json.loads(row.document)
     gone = tuple(Element(e) for e in document["elements"])
     answer = Disposed(row.session_id, gone, certificate=row.id)
@@ -215,7 +220,7 @@ def _finish(room: Room, row: DisposalRow) -> Disposed:
     hold_store.lift(room, row.session_id, [(o["key"], o["version"]) for o in document["objects"]])
     try:
         for one in document["objects"]:
-            _delete(room, one["key"])
+            delete(room, one["key"])
     except Refused as error:
         return replace(answer, certificate=None, unfinished=str(error))
     if document["objects"]:
@@ -232,7 +237,17 @@ def _finish(room: Room, row: DisposalRow) -> Disposed:
     return answer
 
 
-def _delete(room: Room, store_key: str) -> None:
+def named(stored: ObjectRow) -> dict[str, Json]:
+    """An object as a disposal's document lists it."""
+    return {
+        "key": stored.store_key,
+        "version": stored.version,
+        "bytes": stored.size_bytes,
+        "sha256": stored.sha256.hex(),
+    }
+
+
+def delete(room: Room, store_key: str) -> None:
     """Every version of an object; what is gone already is gone."""
     for stored in room.store.versions_of(store_key):
         room.store.delete(stored.key, stored.version)

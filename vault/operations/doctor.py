@@ -10,7 +10,7 @@ from pathlib import Path
 from vault.errors import BackendError, StrongroomError
 from vault.media import mix, wav
 from vault.model import new_id
-from vault.operations import actors
+from vault.operations import actors, erasure
 from vault.operations.keys import TENANT_BUCKET
 from vault.operations.room import Progress, Room, silent
 from vault.ports import Finding
@@ -19,7 +19,7 @@ from vault.ports import Finding
 VITAL = frozenset(
     {
         *("store-reachable", "kms-root-key", "catalogue-reachable", "catalogue-readable"),
-        *("owner", "ffmpeg"),
+        *("owner", "catalogue-age", "ffmpeg"),
     }
 )
 #: Hosts whose clocks are further apart would take each other's jobs: a lease that lasts 15 seconds
@@ -51,6 +51,7 @@ def _all(room: Room, home: Path) -> Iterator[Finding]:
     yield from (Finding(_named("kms", f.name), f.ok, f.detail) for f in room.kms.probe())
     yield from (Finding(_named("store", f.name), f.ok, f.detail) for f in room.store.probe())
     yield _owner(room)
+    yield _age(room)
     yield from room.ledger.probe()
     yield _evidence(room)
     yield from room.queue.probe() if room.queue else [_no_queue()]
@@ -115,6 +116,16 @@ def _owner(room: Room) -> Finding:
         return Finding("owner", ok=True, detail="the first key opens; the owner is there")
     lost = "the catalogue is not the one made with this home: restore that from a backup"
     return Finding("owner", ok=False, detail=lost)
+
+
+def _age(room: Room) -> Finding:
+    """Whether the catalogue came from a back-up, and knows less than was destroyed and held."""
+    try:
+        behind = erasure.behind(room.catalogue, room.erasure)
+    except StrongroomError as error:
+        return Finding("catalogue-age", ok=False, detail=str(error))
+    detail = erasure.BEHIND if behind else "it knows everything that was destroyed and held"
+    return Finding("catalogue-age", not behind, detail)
 
 
 def _evidence(room: Room) -> Finding:

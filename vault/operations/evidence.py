@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from vault.errors import BackendError
 from vault.model import Json, new_id
+from vault.operations import erasure
 from vault.operations.room import Room
 from vault.ports import Entry
 from vault.rows import EvidenceRow
@@ -42,6 +43,7 @@ def publish(room: Room) -> int:
         with room.catalogue.transaction() as tx:
             some = tx.evidence(limit=_PAGE)
         if some:
+            erasure.keep(room)
             room.ledger.append([Entry(r.type, r.once, json.loads(r.body)) for r in some])
             with room.catalogue.transaction() as tx:
                 tx.drop_evidence([r.id for r in some])

@@ -63,6 +63,7 @@ def place(
     `NotFound`, and places nothing, where there is no such session and the future is not asked for.
     """
     permit(room, "holds")
+    room.keys.expect_current()
     if not matter.matter.strip():
         raise UsageError("--matter is empty.")
     reach = Reach(room, scope)
@@ -114,6 +115,7 @@ def _propose(
         tx.add_evidence([_told(room, "hold-proposed", hold.id, sessions=count, **told)])
         if alone:
             _activate(room, tx, hold)
+        tx.add_act("hold", hold.id)
         return gone
 
 
@@ -149,6 +151,7 @@ def release(room: Room, hold_id: str, reason: str) -> HoldRow:
     Raises `Refused` where that was asked already, or it is released.
     """
     permit(room, "holds")
+    room.keys.expect_current()
     if not reason.strip():
         raise UsageError("--reason is empty.")
     opened, sealed = opening(room), sealing(room)
@@ -165,6 +168,7 @@ def release(room: Room, hold_id: str, reason: str) -> HoldRow:
         )
         tx.set_hold(row)
         tx.add_evidence([_told(room, "hold-release-requested", hold_id, reason=said)])
+        tx.add_act("hold", hold_id)
     evidence.publish(room)
     return row
 
@@ -175,6 +179,7 @@ def approve(room: Room, hold_id: str) -> HoldRow:
     Raises `Refused` for who has had a hand in it already, and where it waits for nobody.
     """
     permit(room, "holds")
+    room.keys.expect_current()
     with room.catalogue.transaction() as tx:
         row = kept(tx, room, hold_id)
         if row.state not in {"proposed", "awaiting-approval"}:
@@ -182,6 +187,7 @@ def approve(room: Room, hold_id: str) -> HoldRow:
         if room.actor.id in {row.proposed_by, row.placed_by, row.release_asked_by}:
             raise Refused("Another person has to approve: neither who placed it nor who asked.")
         row = (_activate if row.state == "proposed" else _end)(room, tx, row)
+        tx.add_act("hold", hold_id)
     evidence.publish(room)
     return row
 

@@ -33,6 +33,10 @@ _BATCH = 500
 TENANT_BUCKET = "tenant"
 
 
+def _as_it_is() -> None:
+    """Of a catalogue that nothing is known against."""
+
+
 def bucket_of(kept: RetentionClass, started_at: datetime) -> str:
     """The key bucket: retention class and expiry month, as in `long/2027-11`."""
     until = kept.expires_at(started_at)
@@ -77,9 +81,20 @@ class DataKey:
 
 
 class Keys:
-    """The key hierarchy of one tenant, over a catalogue and a KMS."""
+    """The key hierarchy of one tenant, over a catalogue and a KMS.
 
-    def __init__(self, catalogue: Catalogue, kms: KeyManagement, clock: Clock, tenant: str) -> None:
+    `expect_current` raises what keeps the keys of sessions from being used, new ones too.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        kms: KeyManagement,
+        clock: Clock,
+        tenant: str,
+        expect_current: Callable[[], None] = _as_it_is,
+    ) -> None:
+        self.expect_current = expect_current
         self._catalogue = catalogue
         self._kms = kms
         self._clock = clock
@@ -92,6 +107,7 @@ class Keys:
 
     def new_data_key(self, session_id: str) -> DataKey:
         """A fresh D; worth nothing until `record` has wrapped it and a transaction kept it."""
+        self.expect_current()
         return DataKey(self._tenant, session_id, keys.new_key())
 
     def record(self, kek: KeyRow, data_key: DataKey, compartment: Compartment) -> RecordRow:
@@ -102,6 +118,7 @@ class Keys:
 
     def data_key(self, session: SessionRow, compartment: Compartment) -> DataKey:
         """D of a stored session; `NotFound` once its record or key has been destroyed."""
+        self.expect_current()
         with self._catalogue.transaction() as tx:
             row = tx.record(session.id, compartment)
             kek = tx.key(row.key_id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vault.operations.keys import Keys
 from vault.operations.policy import Policies
-from vault.ports import Catalogue, Clock, KeyManagement, Ledger, ObjectStore, Queue
+from vault.ports import Catalogue, Clock, ErasureRecord, KeyManagement, Ledger, ObjectStore, Queue
 from vault.rows import ActorRow
 
 #: Told on long work: what is being done, how much is done, how much there is (None: unknown).
@@ -40,6 +40,7 @@ class Room:
     consent_required: bool
     ledger: Ledger
     policies: Policies
+    erasure: ErasureRecord
     test_clock: bool = False
 
     def store_key(self, object_id: str) -> str:

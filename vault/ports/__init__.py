@@ -5,6 +5,7 @@ real server. Adapters translate foreign errors once, at their own edge, to vault
 """
 
 from vault.ports.catalogue import Catalogue
+from vault.ports.erasure import ErasureRecord
 from vault.ports.finding import Finding
 from vault.ports.keys import KeyManagement
 from vault.ports.ledger import Entry, Ledger
@@ -18,6 +19,7 @@ __all__ = [
     "Catalogue",
     "Clock",
     "Entry",
+    "ErasureRecord",
     "Finding",
     "KeyManagement",
     "Ledger",

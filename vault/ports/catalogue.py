@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Protocol
 
 from vault.ports.finding import Finding
@@ -25,6 +26,15 @@ class Catalogue(Protocol):
 
     def migrate(self) -> None:
         """Migrate the schema that is there; `BackendError`, and nothing made, if there is none."""
+        ...
+
+    def put_back(self, copy: Path) -> None:
+        """Replace everything by what the catalogue in the file `copy` holds, at once or not at all.
+
+        Its schema stays as old as it is: `migrate` next. Nobody may be at work meanwhile.
+        Raises `BadInput` where `copy` is no whole catalogue, `Refused` where a server's own tools
+        do this.
+        """
         ...
 
     def transaction(self) -> AbstractContextManager[Transaction]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from vault.rows import (
+    ActRow,
     ConsentRow,
     DisposalRow,
     EvidenceRow,
@@ -30,6 +31,10 @@ class HoldWork(Protocol):
 
     def hold(self, hold_id: str) -> HoldRow:
         """Nobody else can change it until the commit. Raises `NotFound`."""
+        ...
+
+    def scopes(self, hold_id: str) -> Sequence[ScopeRow]:
+        """The look-ups that a hold catches what comes by."""
         ...
 
     def holds(self, tenant: str) -> Sequence[HoldRow]:
@@ -129,6 +134,10 @@ class DisposalWork(Protocol):
         """Keep that keys are destroyed in this transaction, and what is left to do after it."""
         ...
 
+    def disposal(self, disposal_id: str) -> DisposalRow:
+        """Raises `NotFound`."""
+        ...
+
     def set_disposal(self, disposal_id: str, state: str) -> None:
         """Raises `NotFound`."""
         ...
@@ -174,4 +183,25 @@ class EvidenceWork(Protocol):
 
     def drop_evidence(self, ids: Sequence[str]) -> None:
         """The ledger has these."""
+        ...
+
+
+class ActWork(Protocol):
+    """What may not be undone by an older catalogue, so that one is known to be older."""
+
+    def add_act(self, kind: str, of: str) -> ActRow:
+        """Number what this transaction does: its disposal or hold. To be called last in it.
+
+        Whoever else asks for a number waits for the commit, so that none is left out.
+        """
+        ...
+
+    def has_act(self, act: ActRow) -> bool:
+        """Whether this very act is in this catalogue."""
+        ...
+
+    def newest_act(self) -> ActRow | None: ...
+
+    def acts(self, *, after: int, limit: int) -> Sequence[ActRow]:
+        """Those of higher numbers than `after`, in order."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from vault.ports.governance import (
+    ActWork,
     ConsentWork,
     DisposalWork,
     EvidenceWork,
@@ -27,6 +28,7 @@ class Transaction(
     RequestWork,
     DisposalWork,
     EvidenceWork,
+    ActWork,
     Protocol,
 ):
     """One unit of work on the catalogue; visible to others all at once or not at all."""
