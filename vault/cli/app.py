@@ -39,6 +39,7 @@ app = typer.Typer(
     name="strongroom",
     help="A privacy-first, encrypted archive for finished voice and agent sessions.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
