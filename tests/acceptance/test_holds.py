@@ -191,6 +191,32 @@ def test_what_is_deposited_later_under_a_hold_on_the_future_is_held(
     assert destroyed(swept(office, IN_GRACE)) == {later[SOUND]}
 
 
+def test_what_is_tagged_later_under_a_hold_on_the_future_is_held(office: Home, came: Path) -> None:
+    ids = put(office, came, CALL, SOUND)
+    hold = place(office, "--tag", "Project X", "--future")["hold"]
+    office.run("tag", ids[CALL], "--add", "project x")
+    assert shown(office, hold)["sessions"] == [ids[CALL]]
+    office.run("tag", ids[CALL], "--remove", "project x")
+    assert destroyed(swept(office, IN_GRACE)) == {ids[SOUND]}
+
+
+def test_words_are_searched_for_beside_what_was_destroyed_and_in_what_is_only_stored(
+    office: Home, came: Path
+) -> None:
+    gone = put(office, came, SOUND)
+    assert destroyed(swept(office, IN_GRACE)) == set(gone.values())
+    ids = put(office, came, IMPORTANT)
+    request = office.run(
+        *("requests", "open", "--type", "restriction", "--subject", "user123", "--regime", "gdpr")
+    ).document["request"]
+    for verb in ("verify", "decide", "approve", "fulfil"):
+        office.run("requests", verb, request)
+    office.run("show", ids[IMPORTANT], "--actor", "olga", code=4)
+    hold = place(office, "--query", "your products", "--actor", "olga")
+    assert (hold["sessions"], hold["unpreservable"]) == (1, [])
+    assert shown(office, hold["hold"])["sessions"] == [ids[IMPORTANT]]
+
+
 def test_what_is_deposited_while_transcripts_are_searched_is_searched_too(
     office: Home, came: Path, tmp_path: Path
 ) -> None:

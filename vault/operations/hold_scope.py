@@ -12,7 +12,7 @@ from datetime import datetime
 
 from vault.errors import NotFound, UsageError
 from vault.model import Json, new_id
-from vault.operations import describe, retrieve
+from vault.operations import describe
 from vault.operations.actors import permit
 from vault.operations.facts import ENDED
 from vault.operations.hold_record import PAGE, Begin
@@ -198,8 +198,14 @@ class Reach:
                 after = page[-1].id
 
     def _says(self, session_id: str) -> bool:
-        """Whether the words of the query are in the title or in a turn."""
-        texts = _texts(self._room, retrieve.session(self._room, session_id))
+        """Whether the words of the query are in the title or in a turn.
+
+        Whoever may place holds need not be one who may read the session: they learn that it has
+        the words. Of what was destroyed nothing is left to say them.
+        """
+        with self._room.catalogue.transaction() as tx:
+            row = tx.session(session_id)
+        texts = _texts(self._room, row)
         return any((self._query or "") in _plain(text) for text in texts if text)
 
 

@@ -145,14 +145,21 @@ def _instead(
 
 
 def _change(room: Room, session_id: str, change: Callable[[Metadata], Metadata]) -> Metadata:
-    """Change the sealed metadata in one transaction, with the look-ups that depend on it."""
+    """Change the sealed metadata in one transaction, with the look-ups that depend on it.
+
+    What comes under a tag that a hold waits for is held from then on.
+    """
     session = retrieve.session(room, session_id)
     key = room.keys.data_key(session, Compartment.METADATA)
     with room.catalogue.transaction() as tx:
+        tx.gate(alone=False)
         row = tx.session_locked(session_id)
         if not row.metadata:
             raise NotFound("This session was destroyed a moment ago.")
         metadata = change(describe.metadata_of(key, row))
         tx.set_metadata(session_id, describe.seal_metadata(key, metadata))
-        tx.set_lookups(session_id, "tag", [room.keys.lookup("tag", t) for t in metadata.tags])
+        tags = [room.keys.lookup("tag", t) for t in metadata.tags]
+        tx.set_lookups(session_id, "tag", tags)
+        for hold_id in tx.future_holds([("tag", digest) for digest in tags]):
+            tx.add_members(hold_id, [session_id])
     return metadata
