@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -103,4 +102,4 @@ def test_many_who_add_the_same_add_it_once(record: ErasureRecord, path: Path) ->
         for done in [pool.submit(add_all) for _ in range(8)]:
             done.result()
     assert everything(record) == [(act, SAID) for act in acts]
-    assert os.stat(path).st_mode & 0o077 == 0
+    assert path.stat().st_mode & 0o077 == 0
