@@ -7,18 +7,22 @@ to the next who comes. Only what must be told before it is done (`before`) goes 
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 
 from vault.errors import BackendError
-from vault.model import Json, new_id
+from vault.model import Json
 from vault.operations import erasure
 from vault.operations.room import Room
 from vault.ports import Entry
 from vault.rows import EvidenceRow
 
 _PAGE = 500
+_numbers = itertools.count()
 
 
 def row(room: Room, type: str, *, once: str | None = None, **ids: Json) -> EvidenceRow:  # noqa: A002 - the ledger's own word
@@ -27,7 +31,8 @@ def row(room: Room, type: str, *, once: str | None = None, **ids: Json) -> Evide
     `ids` are ids, numbers and names of our own, never anything that names a person. `once` names
     the fact where it may be told twice.
     """
-    row_id = new_id()
+    # As many as one moment has are told in the order in which they happened.
+    row_id = f"{time.time_ns():020d}-{next(_numbers):09d}-{os.urandom(8).hex()}"
     body = {"at": room.clock.now().isoformat(), **who(room), **ids}
     return EvidenceRow(row_id, type, once or row_id, json.dumps(body).encode())
 
