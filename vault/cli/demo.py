@@ -66,7 +66,7 @@ def play(desk: Desk) -> None:
 
 
 def _story(desk: Desk, room: Room, scratch: Path, folder: Path) -> dict[str, Any]:
-    from vault.operations import show
+    from vault.operations import listing
     from vault.samples import ONE_CALL
 
     taken = _deposit(desk, room, folder)
@@ -78,7 +78,7 @@ def _story(desk: Desk, room: Room, scratch: Path, folder: Path) -> dict[str, Any
     compared = _fetch_and_compare(desk, room, scratch, by_entry["voicemode"])
     refused = _tamper(desk, room, scratch, by_entry["voicemode"])
     return {
-        "sessions": [show.deposited(answer) for answer in taken],
+        "sessions": [listing.deposited(answer) for answer in taken],
         "side_by_side": compared_formats,
         "instants": instants,
         "sealed": sealed,

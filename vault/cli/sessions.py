@@ -46,7 +46,7 @@ def deposit(
 ) -> int:
     """Seal finished sessions into the archive. The same bytes again change nothing."""
     from vault.errors import Refused, UsageError, exit_code
-    from vault.operations import show as documents
+    from vault.operations import listing
     from vault.operations.admission import Terms
     from vault.operations.deposit import deposit as take
 
@@ -69,7 +69,7 @@ def deposit(
     )
     with desk.room() as room, desk.progress() as progress:
         outcome = take(room, map(Path, paths), terms, wait=not no_wait, progress=progress)
-    answers = [documents.deposited(s) for s in outcome.sessions]
+    answers = [listing.deposited(s) for s in outcome.sessions]
     refused = [
         {"path": str(path), "error": str(error), "code": exit_code(error)}
         for path, error in outcome.refused
@@ -103,8 +103,7 @@ def list_(
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
 ) -> None:
     """List sessions, newest deposit first. Filters add up."""
-    from vault.operations import retrieve
-    from vault.operations import show as documents
+    from vault.operations import listing, retrieve
 
     desk: Desk = context.obj
     filters = choosing.Filters(
@@ -112,7 +111,7 @@ def list_(
     )
     with desk.room() as room:
         where = filters.where(room)
-        found = [documents.summary(row) for row in retrieve.sessions(room, where, limit=limit)]
+        found = [listing.summary(row) for row in retrieve.sessions(room, where, limit=limit)]
     lines = [
         f"{s['id']}  {str(s['started_at'])[:19]}  {duration(s['duration_ns']):>8}  "  # type: ignore[arg-type]  # int or None in this document
         f"{s['format']:<21} {s['state']:<8} {s['class']}"

@@ -8,9 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 
-from policies import pack
 from policies.calendar import FAR
-from policies.classes import class_named
 from policies.model import CLASSES, Pack, RetentionClass
 from vault.errors import BadInput, UsageError
 from vault.operations.keys import Keys
@@ -24,11 +22,15 @@ _CHANGED = "policy-changed-at"
 @cache
 def packaged() -> Mapping[str, Pack]:
     """The packs that come with strongroom, read once."""
+    from policies import pack  # late: what decides nothing starts sooner without
+
     return pack.packaged()
 
 
 def digest(of: Pack) -> str:
     """SHA-256 (hex) of what a pack says, however its file was written."""
+    from policies import pack
+
     text = json.dumps(pack.document(of), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -57,6 +59,8 @@ class Policies:
 
     def classes(self) -> Mapping[str, RetentionClass]:
         """The retention classes there are: the five, and those of the packs."""
+        from policies.classes import class_named
+
         packs = self.active()
         names = [*CLASSES, *(c.name for p in packs.values() for c in p.classes)]
         found = {name: class_named(name, packs) for name in names}
@@ -64,6 +68,8 @@ class Policies:
 
     def retention_class(self, name: str) -> RetentionClass:
         """Raises `UsageError` for what is no class."""
+        from policies.classes import class_named
+
         known = class_named(name, self.active())
         if known is None:
             raise UsageError(f"No class {name!r}; there are: {', '.join(self.classes())}.")
@@ -71,6 +77,8 @@ class Policies:
 
     def class_by_tags(self, tags: Iterable[str]) -> RetentionClass | None:
         """The class that the packs give to what has these tags; of several the longest."""
+        from policies.classes import class_named
+
         if not (said := {normalise("tag", tag) for tag in tags}):
             return None
         packs = self.active()
@@ -80,6 +88,8 @@ class Policies:
 
     def put(self, tx: Transaction, changed: Pack, at: datetime) -> None:
         """Activate `changed`, in place of what was there under its name."""
+        from policies import pack
+
         own = {**self._own(tx.setting(_SETTING)), changed.name: changed}
         text = json.dumps([pack.document(one) for one in own.values()]).encode()
         tx.set_setting(_SETTING, self._keys.tenant_key().seal_value("settings", _SETTING, text))
@@ -88,6 +98,8 @@ class Policies:
     def _own(self, sealed: bytes | None) -> dict[str, Pack]:
         if sealed is None:
             return {}
+        from policies import pack
+
         text = self._keys.tenant_key().open_value("settings", _SETTING, sealed)
         try:
             found = [pack.read(document) for document in json.loads(text)]

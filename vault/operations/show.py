@@ -1,4 +1,4 @@
-"""What the catalogue and a session look like to the outside: the documents of the contract."""
+"""What a session looks like to the outside: the document of the contract."""
 
 from __future__ import annotations
 
@@ -8,44 +8,9 @@ from vault.model import Json
 from vault.operations import disposal, explain, holds, processing
 from vault.operations.elements import carried
 from vault.operations.facts import consent
-from vault.operations.outcome import Deposited
+from vault.operations.listing import summary
 from vault.operations.retrieve import Opened
 from vault.replay import metrics
-from vault.rows import SessionRow
-
-
-def deposited(answer: Deposited) -> dict[str, Json]:
-    """One entry of `sessions[]` in the answer to a deposit."""
-    return {
-        "path": str(answer.path),
-        "id": answer.id,
-        "external_id": answer.external_id,
-        "format": answer.format,
-        "state": answer.state.value,
-        "duration_ns": answer.duration_ns,
-        "warnings": [warning.entry() for warning in answer.warnings],
-        "originals": [
-            {"name": p.name, "bytes": p.size_bytes, "sha256": p.sha256} for p in answer.originals
-        ],
-        "already": answer.already,
-    }
-
-
-def summary(row: SessionRow) -> dict[str, Json]:
-    """One entry of `sessions[]` in a list: what the catalogue knows in clear."""
-    return {
-        "id": row.id,
-        "format": row.format,
-        "state": row.state.value,
-        "started_at": row.started_at.isoformat(),
-        "ended_at": row.ended_at.isoformat(),
-        "duration_ns": row.duration_ns,
-        "deposited_at": row.deposited_at.isoformat(),
-        "privacy_level": row.privacy_level.value,
-        "class": row.class_name,
-        "jurisdictions": list(row.jurisdictions),
-        "regimes": list(row.regimes),
-    }
 
 
 def session(opened: Opened) -> dict[str, Json]:
