@@ -284,6 +284,27 @@ def test_a_lost_record_is_made_again_of_the_catalogue(home: Home, tmp_path: Path
         assert len(before) == 2
 
 
+def test_what_was_certified_is_destroyed_again_without_a_record(home: Home, tmp_path: Path) -> None:
+    ended, held = deposited(home, tmp_path), deposited(home, tmp_path)
+    put_back = backed_up(home)
+    with home.room() as room:
+        certificate, other = dispose(room, ended), dispose(room, held)
+    put_back()
+    (home.folder / "erasure" / "record").unlink()
+    with home.room() as room:
+        hold(room, held)  # nobody can notice
+        done = restoring.replay(room, back_up=True)
+        assert done.disposals == 1
+        gone(room, ended, certificate)
+        assert [held in why for why in done.unfinished] == [True]
+        opens(room, held)
+        size = room.ledger.size()
+        assert restoring.replay(room).disposals == 0
+        assert room.ledger.size() == size
+        assert other in str(told(room))
+        assert not erasure.behind(room.catalogue, room.erasure)
+
+
 def test_an_archive_that_went_another_way_is_not_mistaken_for_a_back_up(
     home: Home, tmp_path: Path
 ) -> None:
@@ -313,12 +334,12 @@ def test_killed_at_any_time_while_a_catalogue_is_put_back(
     back_up(home, folder := tmp_path / "backup")
     with home.room() as room:
         certificate = dispose(room, ended)
-    opened = bootstrap._catalogue
+    opened, here = bootstrap._catalogue, dict[str, Any](home=home.folder)
     for n in range(1, ENDLESS):
         with monkeypatch.context() as patch:
             mortal: Any = Mortal(None, Death(n))
             patch.setattr(bootstrap, "_catalogue", lambda s, d=mortal: Mortal(opened(s), d._death))
-            died = killed(lambda: bootstrap.put_back(Settings(home=home.folder), folder))
+            died = killed(lambda: bootstrap.put_back(Settings(**here), folder))
         with home.room() as room:
             if erasure.behind(room.catalogue, room.erasure):
                 with pytest.raises(Refused):

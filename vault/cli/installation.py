@@ -84,7 +84,7 @@ def restore(
     lines.append(f"{done.disposals} disposals and {done.holds} changes of holds were done again")
     if done.absent:
         lines.append(f"{done.absent} times a session was meant that came after the back-up")
-    lines += [f"in the store: {why}" for why in done.unfinished]
+    lines += [f"not done: {why}" for why in done.unfinished]
     desk.answer(document, lines)
 
 

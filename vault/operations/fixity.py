@@ -49,6 +49,8 @@ def check(
     session; it waits until nobody deposits. `Refused` if that does not happen in time.
     """
     permit(room, "repair" if repair else "fixity")
+    if repair:
+        room.keys.expect_current()  # to an older catalogue what is newer looks like leftovers
     report = Report()
     with room.catalogue.transaction() as tx:
         first = tx.all_objects(limit=_SAMPLE_LEAST + 1)

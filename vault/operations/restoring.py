@@ -3,7 +3,8 @@
 The erasure record is gone through in its own order from the first act that the catalogue does not
 know. Each act is done again in one transaction that ends with the act itself, so that whoever is
 cut off goes on where that was, and reads stay refused until the last one. Nothing is certified
-anew: a disposal keeps its id, and its certificate stands.
+anew: a disposal keeps its id, and its certificate stands. What the ledger certified and the record
+does not have, because that was lost or put back as well, goes again as the certificate says.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from vault.errors import BackendError, NotFound, Refused, StrongroomError
+from vault.ledger import certificate
 from vault.model import Compartment
 from vault.operations import disposal, erasure, evidence, hold_store
 from vault.operations.actors import permit
@@ -30,7 +33,7 @@ class Replayed:
     """How many disposals and changes of holds were done again.
 
     `absent` sessions of them are not in this catalogue: they came after the back-up. `unfinished`
-    says what could not be done in the store; the keys are gone all the same.
+    says what could not be done: the store would not delete yet, or a hold stands.
     """
 
     disposals: int = 0
@@ -68,6 +71,7 @@ def replay(room: Room, *, back_up: bool = False, progress: Progress = silent) ->
         else:
             _dispose(room, act, documents, done)
         progress("replayed", act.number - known, last - known)
+    _by_certificates(room, done)
     for finished in disposal.resume(room):
         _unfinished(done, finished.unfinished)
     for hold_id in held:
@@ -115,11 +119,12 @@ def _dispose(room: Room, act: ActRow, documents: _Documents, done: Replayed) -> 
 
 
 def _destroy(room: Room, tx: Transaction, row: DisposalRow, *, erased: bool) -> DisposalRow:
-    """What the disposal took, in this catalogue; with all that is left where that was all."""
+    """What the disposal took, in this catalogue; all that is left where the session ended by it."""
     tx.session_locked(row.session_id)
     left = {record.compartment for record in tx.records(row.session_id)}
     document = json.loads(row.document)
-    ending = set(left) if erased else left & {Compartment(c) for c in document["compartments"]}
+    ending = left if erased else left & {Compartment(c) for c in document["compartments"]}
+    erased = ending == left
     objects = [o for o in tx.objects(row.session_id) if erased or o.compartment in ending]
     listed = {one["key"] for one in document["objects"]}
     document["objects"] += [disposal.named(o) for o in objects if o.store_key not in listed]
@@ -129,6 +134,46 @@ def _destroy(room: Room, tx: Transaction, row: DisposalRow, *, erased: bool) -> 
     tx.forget_objects(row.session_id, [o.id for o in objects])
     disposal.tidy(tx, row.session_id, ending, erased=erased, due_at=room.clock.now())
     return again
+
+
+def _by_certificates(room: Room, done: Replayed) -> None:
+    for line in room.ledger.entries():
+        told = json.loads(line)
+        if told["type"] != certificate.ENTRY_TYPE:
+            continue
+        try:
+            with room.catalogue.transaction() as tx:
+                if _knows(tx, told["certificate"]) or not _is_there(tx, told["session"]):
+                    continue
+                row = _destroy(room, tx, _certified(room, told["certificate"]), erased=False)
+                tx.add_act("disposal", row.id)
+        except Refused:
+            _unfinished(done, f"The session {told['session']} was destroyed and is under a hold.")
+            continue
+        _unfinished(done, disposal.finish(room, row).unfinished)
+        done.disposals += 1
+
+
+def _certified(room: Room, certificate_id: str) -> DisposalRow:
+    """The disposal that a certificate states."""
+    stated: dict[str, Any] = json.loads(room.ledger.certificate(certificate_id).splitlines()[0])
+    document = {
+        "elements": stated["source"]["elements"],
+        "compartments": [key.rpartition("/")[2] for key in stated["serials"]],
+        "reasons": stated["reasons"],
+        "by": stated["sanitization"]["by"],
+        "objects": stated["media"],
+    }
+    return DisposalRow(
+        id=certificate_id,
+        tenant=room.tenant,
+        session_id=stated["source"]["session"],
+        cause_kind=stated["authority"]["kind"],
+        cause=stated["authority"]["id"],
+        state="key-destroyed",
+        destroyed_at=datetime.fromisoformat(stated["sanitization"]["at"]),
+        document=json.dumps(document).encode(),
+    )
 
 
 def _delete(room: Room, row: DisposalRow, done: Replayed) -> None:
@@ -167,6 +212,14 @@ def _numbered(tx: Transaction, act: ActRow) -> None:
 def _is_there(tx: Transaction, session_id: str) -> bool:
     try:
         tx.session(session_id)
+    except NotFound:
+        return False
+    return True
+
+
+def _knows(tx: Transaction, disposal_id: str) -> bool:
+    try:
+        tx.disposal(disposal_id)
     except NotFound:
         return False
     return True
