@@ -149,3 +149,37 @@ def test_up_plans_what_has_come_due(office: Home, came: Path) -> None:
         up.send_signal(signal.SIGTERM)
         _, said = up.communicate(timeout=60)
     assert "waits for approval" in said
+
+
+def test_what_came_due_after_a_plan_was_approved_is_not_destroyed_by_it(
+    office: Home, came: Path, tmp_path: Path
+) -> None:
+    pack = tmp_path / "house.json"
+    rule = {
+        "id": "house-findings",
+        "kind": "max",
+        "text": "What was found out goes after a day.",
+        "citation": "House rule 1",
+        "status": "verified",
+        "effective_from": "2020-01-01",
+        "reviewed_at": "2026-11-01",
+        "period": "P1D",
+        "elements": ["analysis"],
+    }
+    house = {"name": "house", "version": "1", "title": "House", "zone": "UTC"}
+    pack.write_text(json.dumps({**house, "jurisdictions": ["*"], "rules": [rule]}))
+    (session,) = put(office, came, EVERY[0], terms=("--class", "short"))
+    for who in ("owner", "olga"):
+        office.run("policy", "activate", pack, "--actor", who)
+    plan = planned(office, NOW)
+    assert {item["element"] for item in plan["items"]} == {"analysis"}
+    approve(office, plan["plan"], NOW)
+    ran = office.run("sweep", "run", plan["plan"], STRONGROOM_TEST_NOW=MONTH).document
+    assert ran["destroyed"] == [{"session": session, "element": "analysis"}]
+    assert {one["why"] for one in ran["kept"]} == {"It is due, and was not in what was agreed to."}
+    office.run("fetch", session, "--originals", "-o", tmp_path / "back", STRONGROOM_TEST_NOW=MONTH)
+    rest = planned(office, MONTH)
+    assert {item["element"] for item in rest["items"]} >= {"original_audio", "transcript"}
+    approve(office, rest["plan"], MONTH)
+    office.run("sweep", "run", rest["plan"], STRONGROOM_TEST_NOW=MONTH)
+    office.run("fetch", session, "--originals", "-o", tmp_path / "again", code=3)

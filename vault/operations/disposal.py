@@ -59,17 +59,22 @@ class Disposed:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What is decided on a session now: which compartments may end, and what stays."""
+    """What is decided on a session now: which compartments may end, and what stays.
+
+    `unasked` is due as well, and nobody has agreed to it yet.
+    """
 
     decisions: Sequence[Decision]
     gone: frozenset[Element]
     compartments: tuple[Compartment, ...]
     left: frozenset[Compartment]
     due_at: datetime | None
+    unasked: frozenset[Element] = frozenset()
 
     def kept(self) -> tuple[tuple[Element, str], ...]:
         """The elements that stay, each with its reason."""
-        return tuple((d.element, _why(d)) for d in self.decisions if d.element not in self.gone)
+        stay = (d for d in self.decisions if d.element not in self.gone)
+        return tuple((d.element, _why(d, self.unasked)) for d in stay)
 
 
 def carried(room: Room, session: SessionRow) -> Carried:
@@ -83,19 +88,26 @@ def judge(
     carried: Carried,
     packs: Mapping[str, Pack],
     as_of: datetime,
+    *,
+    only: Collection[Element] | None = None,
 ) -> Judged:
-    """Decide on every element that is left of a session."""
+    """Decide on every element that is left of a session. `only` these may end; None: any."""
     left = frozenset(row.compartment for row in tx.records(session.id))
     known = facts(tx, session, elements.present(carried, left), as_of)
     due, decisions = due_at(known, packs, as_of)
-    wanted = {d.element for d in decisions if d.action in ENDINGS}
+    ends = {d.element for d in decisions if d.action in ENDINGS}
+    wanted = ends if only is None else ends.intersection(only)
     gone = elements.free(carried, left, wanted)
-    return Judged(decisions, gone, tuple(elements.ending(carried, left, gone)), left, due)
+    ending = tuple(elements.ending(carried, left, gone))
+    return Judged(decisions, gone, ending, left, due, frozenset(ends - wanted))
 
 
-def dispose(room: Room, session_id: str, cause: Cause) -> Disposed:
+def dispose(
+    room: Room, session_id: str, cause: Cause, *, only: Collection[Element] | None = None
+) -> Disposed:
     """Destroy what of a session may be destroyed now, for this cause; the same again is no more.
 
+    `only` are the elements that were agreed to, where they were listed one by one.
     Raises `NotFound` for an unknown session, `BackendError` where the ledger cannot be told.
     """
     room.keys.expect_current()
@@ -107,11 +119,11 @@ def dispose(room: Room, session_id: str, cause: Cause) -> Disposed:
         return _together(session_id, done)
     lies, packs = carried(room, session), room.policies.active()
     with room.catalogue.transaction() as tx:
-        judged = judge(tx, session, lies, packs, room.clock.now())
+        judged = judge(tx, session, lies, packs, room.clock.now(), only=only)
     if not judged.compartments:
         return replace(_together(session_id, done), kept=judged.kept())
     _intend(room, session_id, cause, judged)
-    row, judged = _destroy(room, session_id, cause, lies, packs)
+    row, judged = _destroy(room, session_id, cause, lies, packs, only=only)
     if row is not None:
         done.append(finish(room, row))
     return replace(_together(session_id, done), kept=judged.kept())
@@ -125,24 +137,31 @@ def resume(room: Room) -> list[Disposed]:
 
 
 def _intend(room: Room, session_id: str, cause: Cause, judged: Judged) -> None:
-    ids: dict[str, Json] = {
-        "session": session_id,
-        cause.kind: cause.id,
-        "keys": [str(c) for c in judged.compartments],
-    }
-    evidence.before(room, [("key-destroy-intent", f"intent/{cause.id}/{session_id}", ids)])
+    keys: list[Json] = [str(c) for c in judged.compartments]
+    ids: dict[str, Json] = {"session": session_id, cause.kind: cause.id, "keys": keys}
+    # One cause may take a session in several turns: each is told before it is done.
+    once = f"intent/{cause.id}/{session_id}/{'+'.join(map(str, keys))}"
+    evidence.before(room, [("key-destroy-intent", once, ids)])
 
 
 def _destroy(
-    room: Room, session_id: str, cause: Cause, lies: Carried, packs: Mapping[str, Pack]
+    room: Room,
+    session_id: str,
+    cause: Cause,
+    lies: Carried,
+    packs: Mapping[str, Pack],
+    *,
+    only: Collection[Element] | None,
 ) -> tuple[DisposalRow | None, Judged]:
     """The destroying transaction: under the session's lock everything is read and decided anew."""
     now = room.clock.now()
     with room.catalogue.transaction() as tx:
         session = tx.session_locked(session_id)
-        judged = judge(tx, session, lies, packs, now)
+        judged = judge(tx, session, lies, packs, now, only=only)
         if not judged.compartments:
-            tx.add_evidence([evidence.row(room, "kept", session=session_id, cause=cause.id)])
+            if judged.left:  # else somebody else was as quick, and nothing is kept
+                told = evidence.row(room, "kept", session=session_id, cause=cause.id)
+                tx.add_evidence([told])
             return None, judged
         ending = set(judged.compartments)
         objects = [o for o in tx.objects(session_id) if o.compartment in ending]
@@ -167,7 +186,7 @@ def _destroy(
         tx.destroy_records(session_id, judged.compartments)
         tx.forget_objects(session_id, [o.id for o in objects])
         erased = judged.left <= ending
-        tidy(tx, session_id, ending, erased=erased, due_at=_next(judged))
+        tidy(tx, session_id, ending, erased=erased, due_at=_next(judged, now))
         tx.add_act("disposal", row.id)
     return row, judged
 
@@ -193,8 +212,10 @@ def tidy(
     tx.set_terms(session_id, due_at=None if erased else due_at)
 
 
-def _next(judged: Judged) -> datetime | None:
+def _next(judged: Judged, now: datetime) -> datetime | None:
     """When what stays of a session may be due."""
+    if judged.unasked:
+        return now
     waiting = [
         d.changes_at
         for d in judged.decisions
@@ -301,7 +322,9 @@ def _reasons(judged: Judged) -> list[Json]:
     return list(found.values())
 
 
-def _why(decision: Decision) -> str:
+def _why(decision: Decision, unasked: Collection[Element]) -> str:
+    if decision.element in unasked:
+        return "It is due, and was not in what was agreed to."
     if decision.action in ENDINGS:
         return "It lies in one sealed object with what has to be kept."
     return decision.reasons[0].text

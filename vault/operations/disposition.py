@@ -2,7 +2,8 @@
 
 A plan is a list of what was due when it was made, at most `MOST` sessions of it, and may be
 destroyed by nobody before a second person has approved exactly that list. It is a permission and no
-order: what has been held meanwhile, or is not due by the clock, is kept.
+order: what has been held meanwhile, or is not due by the clock, is kept, and so is what is due only
+since then.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from policies.model import Decision, Pack
+from policies.model import Decision, Element, Pack
 from vault.errors import IntegrityError, NotFound, Refused, StrongroomError
 from vault.model import Json, State, new_id
 from vault.operations import disposal, evidence
@@ -38,10 +39,18 @@ class Plan:
     breaker: Breaker
 
     @property
+    def agreed(self) -> Mapping[str, frozenset[Element]]:
+        """The sessions it names, in its order, and which elements of them."""
+        items: list[dict[str, str]] = self.document["items"]  # type: ignore[assignment]  # as `plan` wrote it
+        found: dict[str, set[Element]] = {}
+        for item in items:
+            found.setdefault(item["session"], set()).add(Element(item["element"]))
+        return {session: frozenset(elements) for session, elements in found.items()}
+
+    @property
     def session_ids(self) -> list[str]:
         """The sessions it names, once each, in its order."""
-        items: list[dict[str, str]] = self.document["items"]  # type: ignore[assignment]  # as `plan` wrote it
-        return list(dict.fromkeys(item["session"] for item in items))
+        return list(self.agreed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +180,10 @@ def run(room: Room, plan_id: str, *, progress: Progress = silent) -> Swept:
     cause = Cause("plan", plan_id)
     done: list[Disposed] = []
     failed: list[tuple[str, StrongroomError]] = []
-    names = found.session_ids
-    for number, session_id in enumerate(names, 1):
+    names = found.agreed
+    for number, (session_id, agreed) in enumerate(names.items(), 1):
         try:
-            done.append(disposal.dispose(room, session_id, cause))
+            done.append(disposal.dispose(room, session_id, cause, only=agreed))
         except StrongroomError as error:
             failed.append((session_id, error))
         progress("disposing", number, len(names))
