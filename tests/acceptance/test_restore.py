@@ -127,11 +127,14 @@ def test_who_may_not_restore_and_what_is_no_back_up_changes_nothing(
     office: Home, ids: dict[str, str], tmp_path: Path
 ) -> None:
     backup = back_up(office, tmp_path / "backup")
+    office.run("actor", "add", "came-later", "--role", "agent")
     office.run("restore", backup, "--actor", "dora", code=4)
     other = Home(tmp_path / "other")
     other.run("init")
     office.run("restore", back_up(other, tmp_path / "others"), code=4)
     office.run("restore", tmp_path, code=4)
+    office.run("restore", backup, code=6, STRONGROOM_KMS_URL="keyring:///nowhere/keyring.json")
     (backup / "catalogue.db").write_bytes(b"nonsense")
     office.run("restore", backup, code=7)
     office.run("fetch", ids[KEPT], "--originals", "-o", tmp_path / "out")
+    office.run("list", "--actor", "came-later")

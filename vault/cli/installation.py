@@ -60,16 +60,13 @@ def restore(
     from pathlib import Path
 
     from vault import bootstrap
-    from vault.errors import BackendError
     from vault.operations import restoring
 
     desk: Desk = context.obj
     if folder is not None:
-        try:
+        if _answers(desk):
             with desk.room() as room:
                 restoring.prepare(room)
-        except BackendError as lost:
-            desk.say(f"the catalogue in place is given up: {lost}")
         bootstrap.put_back(desk.settings(), Path(folder))
     with desk.room() as room, desk.progress() as progress:
         done = restoring.replay(room, back_up=folder is not None, progress=progress)
@@ -86,6 +83,21 @@ def restore(
         lines.append(f"{done.absent} times a session was meant that came after the back-up")
     lines += [f"not done: {why}" for why in done.unfinished]
     desk.answer(document, lines)
+
+
+def _answers(desk: Desk) -> bool:
+    """Whether the catalogue that is to be replaced can still be asked what it knows."""
+    from vault.errors import BackendError
+
+    with desk.room(for_nobody=True) as room:
+        try:
+            with room.catalogue.transaction():
+                return True
+        except BackendError as lost:
+            if lost.retryable:
+                raise
+            desk.say(f"the catalogue in place is given up: {lost}")
+            return False
 
 
 def doctor(
