@@ -201,6 +201,10 @@ def test_a_copy_holds_the_real_recording_byte_for_byte_and_what_was_decided(
     assert {one["outcome"] for one in decided} == {"provide"}
     assert {one["element"] for one in decided} >= {"original_audio", "transcript", "metadata"}
     assert step(clocked, "fulfil", request)["package"] == str(package)
+    again = step(clocked, "fulfil", request, "-o", str(tmp_path / "again.zip"))
+    assert again["package"] == str(tmp_path / "again.zip")
+    left = entries(clocked, "exported")
+    assert [(e["request"], e["sessions"]) for e in left] == [(request, [session["id"]])] * 2
 
 
 def test_a_copy_is_there_whole_or_not_at_all(clocked: Home, tmp_path: Path) -> None:

@@ -6,13 +6,14 @@ certificate it had. A request is done only when nothing was passed over.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from policies.model import RequestType
-from vault.errors import Refused
+from vault.errors import BackendError, Refused
 from vault.export.output import whole_file, write_all
-from vault.model import State
+from vault.model import Json, State, new_id
 from vault.operations import disposal, evidence
 from vault.operations.actors import permit
 from vault.operations.facts import GRANTED
@@ -23,6 +24,8 @@ from vault.operations.room import Progress, Room, silent
 
 _GIVING = frozenset({RequestType.ACCESS, RequestType.PORTABILITY})
 _FINAL = frozenset({Outcome.PROVIDE, Outcome.REFUSED})
+#: How many sessions one entry of the evidence names.
+_TOLD = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,7 @@ def _with(before: tuple[Item, ...] | None, kept: list[Item]) -> tuple[Item, ...]
 
 
 def _give(room: Room, case: Case, output: Path, progress: Progress) -> Fulfilled:
+    _tell(room, case)
     with whole_file(output) as stream:
         write_all(stream, package(room, case, progress))
     items_ = case.details.items or ()
@@ -114,6 +118,21 @@ def _give(room: Room, case: Case, output: Path, progress: Progress) -> Fulfilled
         details = replace(case.details, package=str(output))
         case = _ended(room, case, Case(replace(case.row, state=state), details), ())
     return Fulfilled(case, str(output))
+
+
+def _tell(room: Room, case: Case) -> None:
+    """Keep which sessions are about to leave, for every copy that is made."""
+    found = {i.session for i in case.details.items or () if i.outcome is Outcome.PROVIDE}
+    given: list[Json] = [*sorted(found)]
+    ids: dict[str, Json] = {"export": new_id(), "request": case.id, "format": "zip"}
+    entries = [
+        evidence.row(room, "exported", **ids, anonymised=False, sessions=given[at : at + _TOLD])
+        for at in range(0, len(given), _TOLD)
+    ]
+    with room.catalogue.transaction() as tx:
+        tx.add_evidence(entries)
+    with suppress(BackendError):  # it waits in the catalogue
+        evidence.publish(room)
 
 
 def _note(room: Room, case: Case, note: str | None) -> Fulfilled:
