@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,51 @@ def test_what_keeps_longer_is_in_force_at_once_and_under_a_version_of_its_own(
     assert {e["not_before"][:7] for e in shown["elements"]} == {"2029-05"}
     versions = [p["version"] for p in shown["processing"] if p["policy"] == "default"]
     assert versions == ["1", f"1+{done['digest'][:12]}"]
+
+
+def test_nobody_makes_a_law_a_rule_of_the_house_alone(
+    office: Home, came: Path, tmp_path: Path
+) -> None:
+    """For what the law asks to be kept no erasure ends, and a rule of the house gives way to it."""
+    put(office, came, CALL, terms=("--regime", "mifid", "--class", "permanent"))
+    shown = office.run("policy", "show", "mifid").document
+    for one in (shown, *shown["rules"]):
+        one["ground_jurisdiction"] = None
+    mine = pack(tmp_path, shown)
+    line = ("policy", "activate", mine, "--actor")
+    assert office.run(*line, "dora").document["state"] == "awaiting-approval"
+    assert office.run(*line, "dora").document["state"] == "awaiting-approval"
+    assert office.run(*line, "olga").document["state"] == "active"
+
+
+def test_nobody_hides_an_early_end_behind_many_turns_alone(
+    office: Home, came: Path, tmp_path: Path
+) -> None:
+    put(office, came, CALL, terms=("--class", "permanent"))
+    first = date.fromisoformat(NOW[:10]) + timedelta(days=1)
+
+    def rule(name: str, kind: str, period: str, since: int, until: int | None) -> dict[str, Any]:
+        days = (None if n is None else str(first + timedelta(days=n)) for n in (since, until))
+        begins, ends = days
+        return {
+            "id": name,
+            "kind": kind,
+            "text": name,
+            "citation": "any",
+            "status": "verified",
+            "reviewed_at": NOW[:10],
+            "effective_from": begins,
+            "effective_to": ends,
+            "period": period,
+            "elements": ["original_audio"],
+            "ground_jurisdiction": "EU",
+        }
+
+    rules = [rule(f"off-and-on-{n}", "max", "PT0S", 2 * n, 2 * n + 1) for n in range(20)]
+    rules += [rule("kept", "min", "P99Y", -2, 50), rule("gone", "max", "PT0S", 50, None)]
+    mine = pack(tmp_path, rules=rules)
+    line = ("policy", "activate", mine, "--actor", "olga")
+    assert office.run(*line).document["state"] == "awaiting-approval"
 
 
 def test_a_locked_class_is_not_loosened_and_one_in_use_not_dropped(

@@ -17,7 +17,16 @@ from typing import Any
 from policies import pack as packs_of
 from policies.classes import class_named, loosened
 from policies.decide import decide
-from policies.model import CLASSES, ENDINGS, Consent, Element, Facts, Pack
+from policies.model import (
+    CLASSES,
+    ENDINGS,
+    Consent,
+    Element,
+    Facts,
+    Pack,
+    RequestFact,
+    RequestType,
+)
 from policies.simulate import Change, ClassCount
 from policies.simulate import simulate as compare
 from vault.errors import BadInput, Refused
@@ -26,13 +35,14 @@ from vault.operations import disposal, elements, evidence, explain
 from vault.operations.actors import permit
 from vault.operations.policy import digest
 from vault.operations.processing import applied_rows
+from vault.operations.requests import REGIMES
 from vault.operations.room import Progress, Room, silent
 from vault.ports import Transaction
 from vault.rows import SessionRow
 
 _PROPOSED, _CURSOR = "policy-proposed", "policy-redeciding"
 _PAGE = 100
-#: How many times what is decided may change before it is taken never to end.
+#: How many times what is decided may change before nobody counts on when it ends.
 _TURNS = 32
 
 Packs = Mapping[str, Pack]
@@ -193,31 +203,43 @@ def _sooner(room: Room, before: Packs, after: Packs, progress: Progress) -> bool
     """Whether anything here would end sooner than it would have.
 
     What stands in the way today (holds, requests, consent that is missing) may be gone tomorrow,
-    and so it is looked at with that and without.
+    and an erasure may be granted that a minimum refuses: it is looked at with that and without.
     """
     at = room.clock.now()
+    erasures = [RequestFact("any", RequestType.ERASURE, law, granted=True) for law in REGIMES]
     for done, row in enumerate(explain.every(room), 1):
         stands = replace(explain.known(room, row, at), holds=(), requests=())
-        for known in (stands, replace(stands, consent=Consent.GRANTED)):
-            for element in known.elements:
-                then = _ends_at(element, known, after, at)
-                was = None if then is None else _ends_at(element, known, before, at)
-                if then is not None and (was is None or then < was):
-                    return True
+        others = (replace(stands, requests=(one,)) for one in erasures)
+        for known in (stands, replace(stands, consent=Consent.GRANTED), *others):
+            if any(_is_sooner(e, known, before, after, at) for e in known.elements):
+                return True
         progress("comparing", done, None)
     return False
 
 
-def _ends_at(element: Element, known: Facts, packs: Packs, at: datetime) -> datetime | None:
-    """When an element ends of itself; None where a person has to act first, or never."""
+def _is_sooner(element: Element, known: Facts, before: Packs, after: Packs, at: datetime) -> bool:
+    then, sure = _ends_at(element, known, after, at)
+    if then is None:
+        return False
+    was, was_sure = _ends_at(element, known, before, at)
+    return not (sure and was_sure) or was is None or then < was
+
+
+def _ends_at(
+    element: Element, known: Facts, packs: Packs, at: datetime
+) -> tuple[datetime | None, bool]:
+    """When an element ends of itself; None where a person has to act first, or never.
+
+    And whether that is sure: after too many turns it may end at any time from then on.
+    """
     for _ in range(_TURNS):
         found = decide(element, known, packs, at)
         if found.action in ENDINGS:
-            return at
+            return at, True
         if found.changes_at is None:
-            return None
+            return None, True
         at = found.changes_at
-    return None
+    return at, False
 
 
 def _seconded(room: Room, said: str, base: str | None, told: dict[str, Json]) -> bool:

@@ -124,9 +124,14 @@ def _tell(room: Room, case: Case) -> None:
     """Keep which sessions are about to leave, for every copy that is made."""
     found = {i.session for i in case.details.items or () if i.outcome is Outcome.PROVIDE}
     given: list[Json] = [*sorted(found)]
-    ids: dict[str, Json] = {"export": new_id(), "request": case.id, "format": "zip"}
+    ids: dict[str, Json] = {
+        "export": new_id(),
+        "request": case.id,
+        "format": "zip",
+        "anonymised": False,
+    }
     entries = [
-        evidence.row(room, "exported", **ids, anonymised=False, sessions=given[at : at + _TOLD])
+        evidence.row(room, "exported", once=None, **ids, sessions=given[at : at + _TOLD])
         for at in range(0, len(given), _TOLD)
     ]
     with room.catalogue.transaction() as tx:
