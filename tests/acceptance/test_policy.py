@@ -193,6 +193,15 @@ def test_nobody_makes_a_law_a_rule_of_the_house_alone(
     assert office.run(*line, "olga").document["state"] == "active"
 
 
+def test_a_law_that_data_subjects_ask_under_keeps_its_deadlines(
+    office: Home, tmp_path: Path
+) -> None:
+    mine = pack(tmp_path, office.run("policy", "show", "gdpr").document, rules=[])
+    office.run("policy", "activate", mine, code=4)
+    asked = ("--type", "erasure", "--subject", "jane@example.com", "--regime", "gdpr")
+    office.run("requests", "open", *asked)
+
+
 def test_nobody_hides_an_early_end_behind_many_turns_alone(
     office: Home, came: Path, tmp_path: Path
 ) -> None:

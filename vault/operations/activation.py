@@ -26,6 +26,7 @@ from policies.model import (
     Pack,
     RequestFact,
     RequestType,
+    Step,
 )
 from policies.simulate import Change, ClassCount
 from policies.simulate import simulate as compare
@@ -188,6 +189,10 @@ def _versioned(given: Pack, before: Packs, said: str) -> Pack:
 def _check(room: Room, before: Packs, after: Packs) -> None:
     if looser := loosened(before, after):
         raise Refused(f"The class {looser[0]} is locked, and this pack would loosen it.")
+    for law in REGIMES:
+        if lost := _answered(before[law]) - _answered(after[law]):
+            named = ", ".join(sorted(lost))
+            raise Refused(f"The pack {law} would give no time for answers to: {named}.")
     with room.catalogue.transaction() as tx:
         used = tx.count_classes(room.tenant)
     for name in used:
@@ -197,6 +202,11 @@ def _check(room: Room, before: Packs, after: Packs) -> None:
         for _, name in pack.tag_classes:
             if name not in CLASSES and class_named(name, after) is None:
                 raise BadInput(f"Pack {pack.name}: tag_classes names the class {name}: no such.")
+
+
+def _answered(pack: Pack) -> set[RequestType]:
+    """The requests that a law gives a time for; without it none can be recorded."""
+    return {t for rule in pack.deadlines if rule.step is Step.ANSWER for t in rule.requests}
 
 
 def _sooner(room: Room, before: Packs, after: Packs, progress: Progress) -> bool:
