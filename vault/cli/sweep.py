@@ -86,7 +86,7 @@ def sweep_approve(
 @sweep_app.command("run")
 def sweep_run(context: typer.Context, plan: PLAN) -> int:
     """Destroy what an approved plan names, each session decided anew. Resumable."""
-    from vault.errors import exit_code
+    from vault.errors import Refused, exit_code
     from vault.operations import disposition
 
     desk: Desk = context.obj
@@ -99,7 +99,9 @@ def sweep_run(context: typer.Context, plan: PLAN) -> int:
     desk.answer(document, lines)
     for session_id, error in swept.failed:
         desk.say(f"{session_id}: {error}")
-    return max((exit_code(error) for _, error in swept.failed), default=0)
+    codes = [exit_code(error) for _, error in swept.failed]
+    # A lock of the store keeps bytes whose key is gone.
+    return max([*codes, *(exit_code(Refused()) for d in swept.done if d.unfinished)], default=0)
 
 
 def _answer(desk: Desk, found: Plan) -> None:

@@ -32,7 +32,7 @@ from policies.simulate import Change, ClassCount
 from policies.simulate import simulate as compare
 from vault.errors import BadInput, Refused
 from vault.model import Json, State, new_id
-from vault.operations import disposal, elements, evidence, explain
+from vault.operations import elements, evidence, explain, judgement
 from vault.operations.actors import permit
 from vault.operations.policy import digest
 from vault.operations.processing import applied_rows
@@ -150,7 +150,7 @@ def redecide(room: Room, progress: Progress = silent) -> int:
         return 0
     rows = explain.every(room, after=cursor["after"])
     while page := list(islice(rows, _PAGE)):
-        lies = {row.id: disposal.carried(room, row) for row in page}
+        lies = {row.id: judgement.carried(room, row) for row in page}
         now = room.clock.now()
         with room.catalogue.transaction() as tx:
             if json.loads(tx.setting(_CURSOR) or b"{}").get("run") != cursor["run"]:
@@ -172,7 +172,7 @@ def _decide_anew(
     tx: Transaction, row: SessionRow, lies: elements.Carried, packs: Packs, at: datetime
 ) -> None:
     if row.state is not State.ERASED:
-        tx.set_terms(row.id, due_at=disposal.judge(tx, row, lies, packs, at).due_at)
+        tx.set_terms(row.id, due_at=judgement.judge(tx, row, lies, packs, at).due_at)
 
 
 def _versioned(given: Pack, before: Packs, said: str) -> Pack:

@@ -17,17 +17,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
 
-from policies.model import ENDINGS, Decision, Element, Pack
-from vault.errors import NotFound, Refused
+from policies.model import Element, Pack
+from vault.errors import Refused
 from vault.ledger.destruction import Act, Destruction, Medium
 from vault.model import Compartment, Json, State, new_id
-from vault.operations import elements, erasure, evidence, hold_store
+from vault.operations import erasure, evidence, hold_store
 from vault.operations.elements import Carried
-from vault.operations.facts import due_at, facts
-from vault.operations.retrieve import Opened
+from vault.operations.judgement import Judged, carried, judge
 from vault.operations.room import Room
 from vault.ports import Entry, Transaction
-from vault.rows import DisposalRow, ObjectRow, SessionRow
+from vault.rows import DisposalRow, ObjectRow
 
 _PAGE = 100
 _METHOD = "destruction of the wrapped data key"
@@ -55,51 +54,6 @@ class Disposed:
     kept: tuple[tuple[Element, str], ...] = ()
     certificate: str | None = None
     unfinished: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What is decided on a session now: which compartments may end, and what stays.
-
-    `unasked` is due as well, and nobody has agreed to it yet.
-    """
-
-    decisions: Sequence[Decision]
-    gone: frozenset[Element]
-    compartments: tuple[Compartment, ...]
-    left: frozenset[Compartment]
-    due_at: datetime | None
-    unasked: frozenset[Element] = frozenset()
-
-    def kept(self) -> tuple[tuple[Element, str], ...]:
-        """The elements that stay, each with its reason."""
-        stay = (d for d in self.decisions if d.element not in self.gone)
-        return tuple((d.element, _why(d, self.unasked)) for d in stay)
-
-
-def carried(room: Room, session: SessionRow) -> Carried:
-    """Which elements lie where in a stored session. Opens its manifests."""
-    return elements.carried((p.compartment, p.kind) for p in Opened(room, session).parts)
-
-
-def judge(
-    tx: Transaction,
-    session: SessionRow,
-    carried: Carried,
-    packs: Mapping[str, Pack],
-    as_of: datetime,
-    *,
-    only: Collection[Element] | None = None,
-) -> Judged:
-    """Decide on every element that is left of a session. `only` these may end; None: any."""
-    left = frozenset(row.compartment for row in tx.records(session.id))
-    known = facts(tx, session, elements.present(carried, left), as_of)
-    due, decisions = due_at(known, packs, as_of)
-    ends = {d.element for d in decisions if d.action in ENDINGS}
-    wanted = ends if only is None else ends.intersection(only)
-    gone = elements.free(carried, left, wanted)
-    ending = tuple(elements.ending(carried, left, gone))
-    return Judged(decisions, gone, ending, left, due, frozenset(ends - wanted))
 
 
 def dispose(
@@ -168,7 +122,7 @@ def _destroy(
         document = {
             "elements": sorted(judged.gone),
             "compartments": sorted(ending),
-            "reasons": _reasons(judged),
+            "reasons": judged.reasons(),
             "by": room.actor.id,
             "objects": [named(o) for o in objects],
         }
@@ -185,8 +139,8 @@ def _destroy(
         tx.add_disposal(row)
         tx.destroy_records(session_id, judged.compartments)
         tx.forget_objects(session_id, [o.id for o in objects])
-        erased = judged.left <= ending
-        tidy(tx, session_id, ending, erased=erased, due_at=_next(judged, now))
+        rest = judge(tx, session, lies, packs, now)
+        tidy(tx, session_id, ending, erased=not rest.left, due_at=rest.due_at)
         tx.add_act("disposal", row.id)
     return row, judged
 
@@ -210,18 +164,6 @@ def tidy(
     if erased:
         tx.set_state(session_id, State.ERASED)
     tx.set_terms(session_id, due_at=None if erased else due_at)
-
-
-def _next(judged: Judged, now: datetime) -> datetime | None:
-    """When what stays of a session may be due."""
-    if judged.unasked:
-        return now
-    waiting = [
-        d.changes_at
-        for d in judged.decisions
-        if d.element not in judged.gone and d.changes_at is not None
-    ]
-    return min(waiting, default=None)
 
 
 def finish(room: Room, row: DisposalRow) -> Disposed:
@@ -312,24 +254,6 @@ def _named(stored: Mapping[str, Json]) -> dict[str, Json]:
     return {"object": stored["key"], "version": stored["version"]}
 
 
-def _reasons(judged: Judged) -> list[Json]:
-    """Why each element goes: the reason that decided, once."""
-    found: dict[str, Json] = {}
-    for decision in judged.decisions:
-        if decision.element in judged.gone:
-            first = decision.reasons[0]
-            found[first.text] = {"text": first.text, "citation": first.citation, "rule": first.rule}
-    return list(found.values())
-
-
-def _why(decision: Decision, unasked: Collection[Element]) -> str:
-    if decision.element in unasked:
-        return "It is due, and was not in what was agreed to."
-    if decision.action in ENDINGS:
-        return "It lies in one sealed object with what has to be kept."
-    return decision.reasons[0].text
-
-
 def _together(session_id: str, done: Sequence[Disposed]) -> Disposed:
     """The disposals of one session for one cause as one; its certificate is the newest."""
     return Disposed(
@@ -345,9 +269,3 @@ def certificates(room: Room, session_id: str) -> list[str]:
     with room.catalogue.transaction() as tx:
         tx.session(session_id)
         return [d.id for d in tx.disposals(session_id=session_id) if d.state == "certified"]
-
-
-def erased(room: Room, session: SessionRow) -> NotFound:
-    """What to say where something of an erased session is asked for."""
-    named = ", ".join(certificates(room, session.id)) or "not issued yet"
-    return NotFound(f"This session was destroyed; certificate: {named}.")

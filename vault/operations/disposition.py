@@ -18,7 +18,7 @@ from datetime import datetime
 from policies.model import Decision, Element, Pack
 from vault.errors import IntegrityError, NotFound, Refused, StrongroomError
 from vault.model import Json, State, new_id
-from vault.operations import disposal, evidence
+from vault.operations import disposal, evidence, judgement
 from vault.operations.actors import permit
 from vault.operations.breaker import Breaker, check
 from vault.operations.disposal import Cause, Disposed
@@ -201,7 +201,7 @@ def _close(room: Room, plan_id: str) -> None:
             tx.add_evidence([evidence.row(room, "disposition-done", plan=plan_id)])
 
 
-def _due(room: Room, at: datetime) -> Iterator[tuple[SessionRow, disposal.Judged]]:
+def _due(room: Room, at: datetime) -> Iterator[tuple[SessionRow, judgement.Judged]]:
     """What may be due at that instant, the longest due first, each as it is decided."""
     packs = room.policies.active()
     after: tuple[datetime, str] | None = None
@@ -219,10 +219,10 @@ def _due(room: Room, at: datetime) -> Iterator[tuple[SessionRow, disposal.Judged
 
 def _judged(
     room: Room, session: SessionRow, packs: Mapping[str, Pack], at: datetime
-) -> disposal.Judged:
-    lies = disposal.carried(room, session)
+) -> judgement.Judged:
+    lies = judgement.carried(room, session)
     with room.catalogue.transaction() as tx:
-        return disposal.judge(tx, session, lies, packs, at)
+        return judgement.judge(tx, session, lies, packs, at)
 
 
 def _item(session: SessionRow, decision: Decision) -> Json:

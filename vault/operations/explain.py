@@ -10,11 +10,11 @@ from policies.facts import facts_of
 from policies.model import Decision, Facts, Pack
 from vault.errors import BadInput
 from vault.model import Json, State
-from vault.operations import disposal, policy
+from vault.operations import judgement, policy
 from vault.operations.actors import may, permit_any, permit_reading
-from vault.operations.disposal import Judged
 from vault.operations.elements import present
 from vault.operations.facts import facts
+from vault.operations.judgement import Judged
 from vault.operations.room import Room
 from vault.rows import SessionFilter, SessionRow
 
@@ -62,14 +62,14 @@ def last_changed_at(room: Room) -> datetime | None:
 
 def judge(room: Room, row: SessionRow, packs: Mapping[str, Pack], as_of: datetime) -> Judged:
     """What is decided about a stored session at `as_of`. Opens its manifests."""
-    lies = disposal.carried(room, row)
+    lies = judgement.carried(room, row)
     with room.catalogue.transaction() as tx:
-        return disposal.judge(tx, row, lies, packs, as_of)
+        return judgement.judge(tx, row, lies, packs, as_of)
 
 
 def known(room: Room, row: SessionRow, as_of: datetime) -> Facts:
     """What is known of a stored session. Opens its manifests."""
-    lies = disposal.carried(room, row)
+    lies = judgement.carried(room, row)
     with room.catalogue.transaction() as tx:
         left = frozenset(one.compartment for one in tx.records(row.id))
         return facts(tx, row, present(lies, left), as_of)

@@ -24,7 +24,7 @@ from policies.model import (
 )
 from vault.errors import Refused, UsageError
 from vault.model import State
-from vault.operations import disposal, elements
+from vault.operations import elements, judgement
 from vault.operations.facts import facts, ruling_of
 from vault.operations.request_record import Case, Item, Outcome
 from vault.operations.room import Room
@@ -120,7 +120,7 @@ def items(room: Room, case: Case, session_ids: Sequence[str], as_of: datetime) -
 
 
 def _of_session(room: Room, case: Case, session: SessionRow, as_of: datetime) -> list[Item]:
-    lies, packs = disposal.carried(room, session), room.policies.active()
+    lies, packs = judgement.carried(room, session), room.policies.active()
     with room.catalogue.transaction() as tx:
         left = frozenset(row.compartment for row in tx.records(session.id))
         known = facts(tx, session, elements.present(lies, left), as_of)

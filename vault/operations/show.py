@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from vault.model import Json
-from vault.operations import disposal, explain, holds, processing
+from vault.operations import disposal, explain, holds, judgement, processing
 from vault.operations.elements import carried
 from vault.operations.facts import consent
 from vault.operations.listing import summary
@@ -47,7 +47,7 @@ def _decided(opened: Opened) -> dict[str, Json]:
     lies = carried((p.compartment, p.kind) for p in opened.parts)
     packs = room.policies.active()
     with room.catalogue.transaction() as tx:
-        judged = disposal.judge(tx, row, lies, packs, now)
+        judged = judgement.judge(tx, row, lies, packs, now)
         applied = [processing.entry(one) for one in tx.applied(row.id)]
         subjects = [one.hash for one in tx.lookups(row.id) if one.kind == "subject"]
         said = [one for subject in subjects for one in tx.consents(room.tenant, subject)]
