@@ -228,6 +228,24 @@ def test_while_a_copy_is_asked_for_nothing_of_it_is_destroyed(clocked: Home) -> 
     assert clocked.run("show", session).document["state"] == "erased"
 
 
+def test_a_request_that_is_not_genuine_is_refused_and_keeps_nothing(clocked: Home) -> None:
+    session = deposit(clocked, SAMPLE, "--class", "short")["id"]
+    clocked.run("consent", "grant", "--subject", PERSON, "--type", "recording")
+    request = opened(clocked, "access")["request"]
+    later = "2027-01-01T12:00:00+00:00"
+    assert clocked.run("sweep", "plan", STRONGROOM_TEST_NOW=later).document["items"] == []
+    step(clocked, "refuse", request, code=2)
+    step(clocked, "refuse", request, "--reason", " ", code=2)
+    assert step(clocked, "refuse", request, "--reason", "not who she says")["state"] == "refused"
+    for verb in ("verify", "decide", "approve", "fulfil"):
+        step(clocked, verb, request, code=4)
+    found = clocked.run("sweep", "plan", STRONGROOM_TEST_NOW=later).document["items"]
+    assert {item["session"] for item in found} == {session}
+    (entry,) = entries(clocked, "request-refused")
+    assert "she says" not in json.dumps(entry)
+    step(clocked, "refuse", approved(clocked, "erasure"), "--reason", "too late", code=4)
+
+
 def test_what_was_found_out_about_a_person_is_not_portable(clocked: Home, tmp_path: Path) -> None:
     (session,) = clocked.run("deposit", SAMPLE, "--subject", PERSON).document["sessions"]
     request = approved(clocked, "portability")

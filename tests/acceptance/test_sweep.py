@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,12 +112,39 @@ def test_a_plan_is_of_what_was_frozen_and_an_altered_one_is_refused(
         row = tx.plan(plan)
         document = json.loads(row.document)
         document["items"] = []
-        fields = {name: getattr(row, name) for name in row.__dataclass_fields__}
-        tx.set_plan(type(row)(**{**fields, "document": json.dumps(document).encode()}))
+        tx.set_plan(replace(row, document=json.dumps(document).encode()))
     office.run("sweep", "show", plan, code=5)
     approve(office, plan, WEEK, code=5)
     office.run("sweep", "run", plan, code=5, STRONGROOM_TEST_NOW=WEEK)
     office.run("sweep", "show", "01a201b8-0000-7000-8000-000000000000", code=3)
+
+
+def test_an_approval_that_the_ledger_was_not_told_of_is_none(office: Home, came: Path) -> None:
+    put(office, came, EVERY[0], terms=("--class", "short"))
+    plan = planned(office, WEEK)["plan"]
+    with office.room() as room, room.catalogue.transaction() as tx:
+        row = tx.plan(plan)
+        tx.set_plan(replace(row, state="approved", approved_by="somebody", overridden=True))
+    office.run("sweep", "run", plan, code=5, STRONGROOM_TEST_NOW=WEEK)
+    assert len(office.objects()) == 1
+
+
+def test_a_plan_that_ended_destroys_nothing_more_when_it_is_run_again(
+    office: Home, came: Path
+) -> None:
+    (held, gone) = put(office, came, *EVERY[:2], terms=("--class", "short"))
+    line = ("hold", "place", "--matter", "Doe v. Roe", "--session", held)
+    plan = planned(office, WEEK)["plan"]
+    hold = office.run(*line).document["hold"]
+    approve(office, plan, WEEK)
+    ran = office.run("sweep", "run", plan, STRONGROOM_TEST_NOW=WEEK).document
+    assert {d["session"] for d in ran["destroyed"]} == {gone}
+    office.run("hold", "release", hold, "--reason", "settled")
+    office.run("hold", "approve", hold, "--actor", "olga")
+    again = office.run("sweep", "run", plan, STRONGROOM_TEST_NOW=MONTH).document
+    assert again["certificates"] == ran["certificates"]
+    assert {d["session"] for d in again["destroyed"]} == {gone}
+    assert {i["session"] for i in planned(office, MONTH)["items"]} == {held}
 
 
 def test_whoever_keeps_time_plans_what_has_come_due_once_a_day_and_destroys_nothing(

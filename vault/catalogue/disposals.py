@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from vault.catalogue.rows import Rows, found, values
 from vault.catalogue.tables import disposals, lookups, objects, plans, sessions
@@ -58,11 +57,6 @@ class Disposals(Rows):
         unfinished = disposals.c.state.in_(("key-destroyed", "objects-deleted"))
         these = select(disposals).where(disposals.c.tenant == tenant, unfinished)
         return self._select_all(DisposalRow, these.order_by(disposals.c.id).limit(limit))
-
-    def count_disposals(self, tenant: str, since: datetime) -> Mapping[str, int]:
-        counted = select(disposals.c.cause_kind, func.count(disposals.c.session_id.distinct()))
-        these = (disposals.c.tenant == tenant) & (disposals.c.destroyed_at >= since)
-        return dict(self._run(counted.where(these).group_by(disposals.c.cause_kind)).all())
 
     def forget_objects(self, session_id: str, object_ids: Sequence[str]) -> None:
         these = (objects.c.session_id == session_id) & self._among(objects.c.id, object_ids)

@@ -1,4 +1,4 @@
-"""Verbs on requests of data subjects: open, verify, decide, approve, fulfil, extend, show, list."""
+"""Verbs on requests of data subjects: open, verify, decide, approve, refuse, fulfil, and so on."""
 
 from __future__ import annotations
 
@@ -104,6 +104,21 @@ def requests_approve(context: typer.Context, request: REQUEST) -> None:
     desk: Desk = context.obj
     with desk.room() as room:
         case = requests.approve(room, request)
+    _answer(desk, case, case.details.items or ())
+
+
+@requests_app.command("refuse")
+def requests_refuse(
+    context: typer.Context,
+    request: REQUEST,
+    reason: Annotated[str, typer.Option(help="Why it is not answered; kept sealed.")],
+) -> None:
+    """End a request that was not approved: not who they say they are, or taken back."""
+    from vault.operations import requests
+
+    desk: Desk = context.obj
+    with desk.room() as room:
+        case = requests.refuse(room, request, reason)
     _answer(desk, case, case.details.items or ())
 
 

@@ -155,6 +155,7 @@ def approve(room: Room, plan_id: str, *, override: bool = False, reason: str | N
                 evidence.row(
                     room,
                     "disposition-approved",
+                    once=_approval(row),
                     plan=plan_id,
                     sha256=row.hash.hex(),
                     overridden=overridden,
@@ -169,16 +170,18 @@ def approve(room: Room, plan_id: str, *, override: bool = False, reason: str | N
 def run(room: Room, plan_id: str, *, progress: Progress = silent) -> Swept:
     """Dispose of everything an approved plan names and the clock and the holds allow.
 
-    One session after the other, each by itself: cut off it goes on where it was, run again it
-    answers the same certificates.
+    One session after the other, each by itself: cut off it goes on where it was. Run again after
+    its end it answers the same certificates and destroys nothing more.
+    Raises `IntegrityError` where the ledger was not told of just this approval.
     """
     found = show(room, plan_id)
-    if found.row.state == "planned":
-        raise Refused("This plan is not approved; a second person runs `sweep approve`.")
-    if found.row.state == "approved" and found.breaker.why and not found.row.overridden:
-        raise Refused("The breaker has tripped since: " + " ".join(found.breaker.why))
+    _expect_approval(room, found)
     cause = Cause("plan", plan_id)
     done: list[Disposed] = []
+    if found.row.state == "done":
+        with room.catalogue.transaction() as tx:
+            rows = tx.disposals(cause=plan_id)
+        return Swept(plan_id, [disposal.finish(room, row) for row in rows])
     failed: list[tuple[str, StrongroomError]] = []
     names = found.agreed
     for number, (session_id, agreed) in enumerate(names.items(), 1):
@@ -191,6 +194,22 @@ def run(room: Room, plan_id: str, *, progress: Progress = silent) -> Swept:
         _close(room, plan_id)
     evidence.publish(room)
     return Swept(plan_id, done, failed)
+
+
+def _expect_approval(room: Room, found: Plan) -> None:
+    """What a hand at the database wrote into the plan is not what the ledger was told of."""
+    row = found.row
+    if row.state == "planned":
+        raise Refused("This plan is not approved; a second person runs `sweep approve`.")
+    evidence.publish(room)
+    if room.ledger.find(_approval(row)) is None:
+        raise IntegrityError("The ledger knows of no approval of this plan: it was altered.")
+    if row.state == "approved" and found.breaker.why and not row.overridden:
+        raise Refused("The breaker has tripped since: " + " ".join(found.breaker.why))
+
+
+def _approval(row: PlanRow) -> str:
+    return f"disposition-approved/{row.id}/{row.hash.hex()}"
 
 
 def _close(room: Room, plan_id: str) -> None:

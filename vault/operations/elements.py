@@ -35,11 +35,6 @@ _ALWAYS = {
 Carried = Mapping[Compartment, frozenset[Element]]
 
 
-def of_part(compartment: Compartment, kind: Kind) -> Element:
-    """The element that a part belongs to."""
-    return _OF_PART[compartment, kind]
-
-
 def carried(parts: Iterable[tuple[Compartment, Kind]]) -> dict[Compartment, frozenset[Element]]:
     """What each compartment carries, given which parts there are."""
     found = {c: {e} for c, e in _ALWAYS.items()} | {Compartment.ORIGINAL: set[Element]()}

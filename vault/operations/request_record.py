@@ -57,6 +57,7 @@ class Details:
     paused_days: int = 0
     proof: str | None = None
     extension: str | None = None
+    refusal: str | None = None
     note: str | None = None
     items: tuple[Item, ...] | None = None
     sessions: tuple[str, ...] = ()

@@ -119,6 +119,22 @@ def approve(room: Room, request_id: str) -> Case:
     )
 
 
+def refuse(room: Room, request_id: str, reason: str) -> Case:
+    """End a request that is not to be answered: whoever asks is not who they say, or takes it back.
+
+    What it kept from being destroyed is kept no longer. Raises `Refused` for one that was approved.
+    """
+    permit(room, "requests")
+    case = find(room, request_id)
+    _expect(case, {"received", "verified", "decided"}, "refused")
+    if not reason.strip():
+        raise UsageError("Say why; the person has to be told.")
+    row = replace(case.row, state="refused", ended_at=room.clock.now())
+    changed = Case(row, replace(case.details, refusal=reason))
+    said: dict[str, Json] = {"reason": evidence.commitment(room, reason)}
+    return keep(room, case, changed, [_entry(room, "refused", case, **said)])
+
+
 def extend(room: Room, request_id: str, reason: str) -> Case:
     """Take the longer time that the law allows, once, and only before the first has run out."""
     permit(room, "requests")

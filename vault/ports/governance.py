@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Protocol
 
 from vault.rows import (
@@ -154,10 +153,6 @@ class DisposalWork(Protocol):
 
     def open_disposals(self, tenant: str, *, limit: int) -> Sequence[DisposalRow]:
         """Those that are not certified yet, oldest first (indexed)."""
-        ...
-
-    def count_disposals(self, tenant: str, since: datetime) -> Mapping[str, int]:
-        """How many sessions were disposed of since then, by cause kind: plan or request."""
         ...
 
     def forget_objects(self, session_id: str, object_ids: Sequence[str]) -> None:
