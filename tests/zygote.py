@@ -24,7 +24,10 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE_SECONDS = 120
-_MODULES = ("vault.cli", "vault.operations", "vault.formats", "vault.export", "vault.catalogue")
+_MODULES = (
+    *("vault.cli", "vault.operations", "vault.formats", "vault.export", "vault.catalogue"),
+    *("vault.ledger", "vault.kms", "vault.storage", "policies"),
+)
 
 
 class Zygote:
@@ -72,6 +75,9 @@ def _main(script: str) -> None:
         package = importlib.import_module(name)
         for found in pkgutil.iter_modules(package.__path__, f"{name}."):
             importlib.import_module(found.name)
+    # What each would make for itself, and is the same for all.
+    importlib.import_module("vault.cli.app").command()
+    importlib.import_module("vault.operations.policy").packaged()
     for line in sys.stdin:
         asked = json.loads(line)
         pid = os.fork()

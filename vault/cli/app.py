@@ -6,8 +6,9 @@ import errno
 import os
 import sys
 import traceback
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
@@ -80,13 +81,19 @@ archive.register(app)
 installation.register(app)
 
 
+@cache
+def command() -> Any:  # noqa: ANN401  click's, whatever typer makes of it
+    """All verbs put together; that takes a while, once."""
+    return typer.main.get_command(app)
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Run one command; its exit code, as the contract says."""
     given = _globals_first(sys.argv[1:] if arguments is None else arguments)
     if not all(map(_is_text, given)):
         return _end("An argument is neither UTF-8 text nor a file that is there.", 2)
     try:
-        result = typer.main.get_command(app).main(given, "strongroom", standalone_mode=False)
+        result = command().main(given, "strongroom", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
         _print_no_more()
