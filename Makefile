@@ -10,7 +10,7 @@ LOCK := $(PIN) pyproject.toml
 EXTRAS := --extra postgresql --extra transit --extra pkcs11 --extra encryption --extra sentiment
 ARGS ?=
 
-.PHONY: help setup demo test check bench fuzz originals lock clean
+.PHONY: help setup demo test slow check bench fuzz originals lock clean
 
 help:     ## show this
 	@sed -n 's/^\([a-z]*\): .*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -20,8 +20,11 @@ setup: .venv/test.stamp  ## make .venv with everything that development and test
 demo: .venv/run.stamp  ## watch the whole story on the packaged sample sessions
 	@$(BIN)/strongroom demo
 
-test: check  ## check, then every test on real servers (make test ARGS="-k deposit")
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile $(ARGS)
+test: check  ## check, then every test on real servers but the slowest (make test ARGS="-k deposit")
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile -m "not slow" $(ARGS)
+
+slow: setup  ## the slowest tests: memory stays the same however much goes in or out
+	$(BIN)/python -m pytest -m slow $(ARGS)
 
 check: setup  ## lint, types and the import law
 	$(BIN)/ruff check .

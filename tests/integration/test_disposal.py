@@ -134,7 +134,7 @@ def test_what_is_due_goes_whole_with_a_certificate_that_needs_nobody(
 def test_killed_at_any_point_it_is_finished_by_the_next_and_told_once(
     home: Home, tmp_path: Path
 ) -> None:
-    stride = 3 if "STRONGROOM_CATALOGUE_URL" not in home.extra else 9
+    stride = 7 if "STRONGROOM_CATALOGUE_URL" not in home.extra else 19
     for n in range(1, ENDLESS, stride):
         session_id = deposited(home, tmp_path)
         act = partial(disposal.dispose, session_id=session_id, cause=Cause("plan", f"p{n}"))

@@ -53,6 +53,7 @@ def peak_bytes(home: Home, *arguments: str | Path) -> int:
     return max(int(word) for word in answer.err.splitlines()[-1].split()) * 1024
 
 
+@pytest.mark.slow
 def test_memory_stays_the_same_however_large_a_session_is(home: Home, tmp_path: Path) -> None:
     peaks = []
     for size in (50, 300):

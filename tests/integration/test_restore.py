@@ -217,7 +217,7 @@ def test_killed_at_any_point_of_a_replay_the_next_goes_on(home: Home, tmp_path: 
     with home.room() as room:
         certificate = dispose(room, ended)
         placed = hold(room, held)
-    stride = 3 if "STRONGROOM_CATALOGUE_URL" not in home.extra else 11
+    stride = 7 if "STRONGROOM_CATALOGUE_URL" not in home.extra else 23
     for n in range(1, ENDLESS, stride):
         put_back()
         died = dies(home, n, restoring.replay)
@@ -242,7 +242,7 @@ def test_killed_at_any_point_of_a_replay_the_next_goes_on(home: Home, tmp_path: 
 def test_killed_between_commit_and_record_the_next_who_comes_records_it(
     home: Home, tmp_path: Path
 ) -> None:
-    stride = 3 if "STRONGROOM_CATALOGUE_URL" not in home.extra else 9
+    stride = 7 if "STRONGROOM_CATALOGUE_URL" not in home.extra else 19
     for n in range(1, ENDLESS, stride):
         session_id = deposited(home, tmp_path)
         put_back = backed_up(home)

@@ -40,8 +40,12 @@ def serve(desk: Desk, concurrency: int) -> int:
 
 def _without_broker(desk: Desk, room: Room, concurrency: int) -> None:
     """Threads that take one job after the other; told to stop, each ends the one it has."""
+    # Before there are threads: two that import the same at once may find half of it.
+    from vault.operations import jobs, schedules, upkeep  # noqa: F401
     from vault.operations.crew import Crew
 
+    for name in room.jobs:
+        room.jobs[name]
     stop, crew = threading.Event(), Crew()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
